@@ -1,0 +1,42 @@
+"""Training targets of proposals, and which proposals a step learns from."""
+
+import numpy as np
+
+from tad.segments import tiou
+
+POSITIVE = 0.7  # BMN, section 3.4: positive above, negative below 0.3, the rest in between
+NEGATIVE = 0.3
+
+
+def best_tiou(proposals, segments):
+    """Highest tIoU of each proposal with any action: ``(N, 2), (M, 2) -> (N,)``; 0 without actions."""
+    if len(segments) == 0:
+        return np.zeros(len(proposals))
+    best = np.zeros(len(proposals))
+    for segment in segments:
+        np.maximum(best, tiou(proposals, segment[None])[:, 0], out=best)
+    return best
+
+
+def balanced_sample(overlaps, count, rng):
+    """Indices of about ``count`` proposals, a third each with high, middle and low tIoU (BMN, section 3.4).
+
+    Where a range has too few, all of it is taken and the low range fills the rest.
+
+    :param overlaps: tIoU ``(N,)``.
+    :param rng: :class:`numpy.random.RandomState`
+    :returns: int64 ``(min(count, N),)`` without repetition.
+    """
+    positive = np.flatnonzero(overlaps >= POSITIVE)
+    middle = np.flatnonzero((overlaps >= NEGATIVE) & (overlaps < POSITIVE))
+    negative = np.flatnonzero(overlaps < NEGATIVE)
+    third = count // 3
+    chosen = [_draw(positive, third, rng), _draw(middle, third, rng)]
+    rest = count - sum(len(part) for part in chosen)
+    return np.concatenate(chosen + [_draw(negative, rest, rng)])
+
+
+def _draw(indices, count, rng):
+    if len(indices) <= count:
+        return indices
+    return indices[rng.choice(len(indices), count, replace=False)]

@@ -1,0 +1,136 @@
+"""All settings and all defaults, in one place. ``tad/settings.py`` reads them from YAML and ``--set``.
+
+A setting whose default is ``None`` is derived from the training data (or from the features) when a run starts; the
+values that were used are in the run folder's ``config.yaml``. "Snippets" are steps of the feature sequence.
+"""
+
+from dataclasses import dataclass, field
+from typing import Optional, Tuple
+
+
+def setting(default, doc, minimum=None, maximum=None, choices=None):
+    """A field with its explanation and the values it may take."""
+    return field(default=default, metadata={"doc": doc, "min": minimum, "max": maximum, "choices": choices})
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """Where recordings and annotations are, and what one snippet of the features covers."""
+
+    annotations: str = setting("", "ActivityNet-style JSON file (docs/data.md); relative to the configuration file")
+    features: str = setting("", "folder of ID.npy/.npz/.csv, one .npz, or one HDF5 file, each (T, C)")
+    train_subset: str = setting("training", "subset that is learned from")
+    test_subset: str = setting("validation", "subset that is detected in and scored")
+    fps: Optional[float] = setting(None, "frames per second; a recording's own 'fps' in the annotations comes first; "
+                                         "with neither, the features span the recording evenly", minimum=1e-6)
+    stride: float = setting(1.0, "frames from one snippet to the next", minimum=1e-6)
+    window: float = setting(1.0, "frames that one snippet covers", minimum=0.0)
+    mode: str = setting("windows", "cut recordings into overlapping windows (THUMOS14's way), or rescale each to "
+                                   "one fixed length (ActivityNet's way)", choices=("windows", "rescale"))
+    length: Optional[int] = setting(None, "snippets in one window, or the fixed length", minimum=8, maximum=65536)
+    overlap: float = setting(0.5, "part of a window that the next one covers again", minimum=0.0, maximum=0.9)
+    normalize: bool = setting(True, "z-normalize each channel with the training subset's mean and deviation")
+    strict: bool = setting(False, "stop at the first problem in the data instead of warning and leaving it out")
+    cache_mib: int = setting(2048, "features kept in memory", minimum=0)
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """Random changes of training windows."""
+
+    stretch: float = setting(0.1, "speed changes by up to this part, up or down", minimum=0.0, maximum=0.9)
+    noise: float = setting(0.1, "deviation of the noise added to normalized features", minimum=0.0)
+    scale: float = setting(0.1, "deviation of the random gain of each channel", minimum=0.0)
+    splice: float = setting(0.0, "probability of joining a window from pieces of several recordings",
+                            minimum=0.0, maximum=1.0)
+
+
+@dataclass(frozen=True)
+class DeepLabSettings:
+    """The detector ``deeplab``: DeepLabv3+ over time, and a proposal head on Align1D features."""
+
+    width: int = setting(128, "channels of the encoder and decoder", minimum=8)
+    strides: Tuple[int, ...] = setting((1, 2, 2), "stride of each encoder stage; their product is the output stride",
+                                       minimum=1, maximum=4)
+    blocks: int = setting(2, "residual blocks in each encoder stage", minimum=1)
+    kernel: int = setting(3, "kernel size of the encoder's convolutions (odd)", minimum=1)
+    atrous_rates: Tuple[int, ...] = setting((2, 4, 8), "rates of the parallel atrous convolutions, in encoder steps",
+                                            minimum=1)
+    dropout: float = setting(0.2, "dropout before the classifiers and inside the proposal head",
+                             minimum=0.0, maximum=0.95)
+    input_dropout: float = setting(0.0, "dropout of whole input channels", minimum=0.0, maximum=0.95)
+    max_duration: Optional[int] = setting(None, "longest proposal in snippets", minimum=1)
+    proposal_width: int = setting(32, "channels that Align1D samples", minimum=4)
+    proposal_bins: int = setting(24, "Align1D bins over a proposal with its context", minimum=4)
+    context: float = setting(0.5, "a proposal is widened at each end by this part of its duration", minimum=0.0)
+    samples: int = setting(96, "proposals sampled from each training window, a third from each tIoU range", minimum=3)
+    candidates: int = setting(800, "proposals of a window that reach the proposal head at inference", minimum=1)
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Weights of the parts of the training loss."""
+
+    classes: float = setting(1.0, "multi-label class scores of the snippets", minimum=0.0)
+    boundaries: float = setting(1.0, "start and end probabilities", minimum=0.0)
+    offsets: float = setting(1.0, "distance from a snippet to the boundary beside it", minimum=0.0)
+    tiou: float = setting(5.0, "regression of a proposal's tIoU", minimum=0.0)
+    completeness: float = setting(1.0, "whether a proposal covers a whole action", minimum=0.0)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """The optimizer and its schedule; one step is one batch of windows."""
+
+    steps: int = setting(1500, "training steps", minimum=1)
+    batch: int = setting(8, "windows in a step", minimum=1)
+    learning_rate: float = setting(1e-3, "Adam's learning rate after the warm-up", minimum=0.0)
+    warmup: int = setting(50, "steps of linear warm-up; cosine decay follows", minimum=0)
+    weight_decay: float = setting(1e-4, "L2 regularization", minimum=0.0)
+    clip_norm: float = setting(1.0, "gradients are scaled down to this norm", minimum=1e-6)
+    average: float = setting(0.99, "decay of the moving average of the weights that inference uses",
+                             minimum=0.0, maximum=0.9999)
+    checkpoint_every: int = setting(100, "steps between checkpoints", minimum=1)
+    log_every: int = setting(10, "steps between TensorBoard entries", minimum=1)
+    workers: int = setting(0, "processes that prepare windows beside the training", minimum=0)
+
+
+@dataclass(frozen=True)
+class PostprocessSettings:
+    """From scored proposals to detections."""
+
+    class_power: float = setting(1.0, "exponent of the class score in the fused score", minimum=0.0)
+    boundary_power: float = setting(0.5, "exponent of startness x endness", minimum=0.0)
+    tiou_power: float = setting(0.5, "exponent of the predicted tIoU", minimum=0.0)
+    completeness_power: float = setting(0.5, "exponent of the predicted completeness", minimum=0.0)
+    classes_per_proposal: int = setting(3, "labels that one proposal may give", minimum=1)
+    method: str = setting("soft_nms", "how overlapping detections are thinned", choices=("soft_nms", "nms", "none"))
+    per_class: bool = setting(True, "thin within each class; else across all of them")
+    sigma: float = setting(0.4, "soft-NMS: width of the Gaussian penalty", minimum=1e-3)
+    tiou_threshold: float = setting(0.5, "NMS: overlap above which the lower score goes", minimum=0.0, maximum=1.0)
+    min_score: float = setting(0.001, "detections below are dropped", minimum=0.0)
+    top_k: int = setting(200, "detections kept for a recording", minimum=1)
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How detections are scored."""
+
+    tiou: str = setting("0.3:0.1:0.7", "tIoU thresholds, first:step:last (both ends included) or a list 0.5,0.75")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run."""
+
+    seed: int = setting(0, "every random number of a run follows from it", minimum=0)
+    device: str = setting("auto", "auto, cpu or cuda:N")
+    threads: Optional[int] = setting(None, "CPU threads of PyTorch; null leaves PyTorch's own choice", minimum=1)
+    detector: str = setting("deeplab", "which detector", choices=("deeplab",))
+    dataset: DatasetSettings = field(default_factory=DatasetSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    deeplab: DeepLabSettings = field(default_factory=DeepLabSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    postprocess: PostprocessSettings = field(default_factory=PostprocessSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

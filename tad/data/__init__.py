@@ -1,0 +1,1 @@
+"""Step 1: annotations and features to clips of fixed length."""

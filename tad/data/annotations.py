@@ -1,0 +1,152 @@
+"""Reads ActivityNet-style annotation files."""
+
+import json
+import math
+from typing import NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from tad.errors import UserError, report_problem
+
+
+class Recording(NamedTuple):
+    """One annotated recording; ``segments_s`` is float64 ``(N, 2)`` in seconds, ``labels`` has N names."""
+
+    id: str
+    subset: str
+    duration_s: Optional[float]
+    fps: Optional[float]
+    segments_s: np.ndarray
+    labels: Tuple[str, ...]
+
+
+def read_json(path, what):
+    """Parsed JSON; every way that reading can fail becomes one sentence."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return json.load(stream)
+    except OSError as error:
+        raise UserError("cannot read the %s %s: %s" % (what, path, error.strerror))
+    except UnicodeDecodeError:
+        raise UserError("the %s %s is not UTF-8 text" % (what, path))
+    except RecursionError:
+        raise UserError("the %s %s is nested too deeply" % (what, path))
+    except ValueError as error:
+        raise UserError("the %s %s is not valid JSON: %s" % (what, path, error))
+
+
+def read_annotations(path, strict=False):
+    """All recordings of an annotation file.
+
+    Numbers may be strings. Segments of zero length, reversed, not finite, or outside the recording's duration are
+    reported by name and left out; those that reach past an end are cut there.
+
+    :returns: dict id -> :class:`Recording`, in the file's order.
+    :raises UserError: the file cannot be understood; or, if ``strict``, a segment cannot be used as it stands.
+    """
+    def usable(segment, duration, place):
+        return _usable(segment, duration, place, strict)
+
+    return _read(path, usable)
+
+
+def read_ground_truth(path):
+    """All recordings of an annotation file, every segment as the file has it.
+
+    For scoring: the official evaluators count impossible segments (ActivityNet has a dozen of zero length) as missed.
+    """
+    def unchanged(segment, duration, place):
+        return segment
+
+    return _read(path, unchanged)
+
+
+def _read(path, usable):
+    document = read_json(path, "annotations")
+    database = document.get("database") if isinstance(document, dict) else None
+    if not isinstance(database, dict):
+        raise UserError('%s has no "database": {recording: {...}}; is it an ActivityNet-style file?' % path)
+    if not database:
+        raise UserError('%s: its "database" is empty' % path)
+    return {name: _recording(name, entry, path, usable) for name, entry in database.items()}
+
+
+def class_names(recordings):
+    """The labels of some recordings, sorted."""
+    return tuple(sorted({label for recording in recordings for label in recording.labels}))
+
+
+def in_subset(recordings, subset, path):
+    """The recordings of one subset (``all`` takes every one), or an error that names the subsets there are."""
+    if subset == "all":
+        return list(recordings.values())
+    chosen = [recording for recording in recordings.values() if recording.subset == subset]
+    if not chosen:
+        present = sorted({recording.subset for recording in recordings.values()})
+        raise UserError("%s has no recording in subset '%s'; its subsets are: %s"
+                        % (path, subset, ", ".join("'%s'" % name for name in present)))
+    return chosen
+
+
+def number(value, place):
+    """A finite float from a number or a string that spells one."""
+    try:
+        result = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        result = math.nan
+    if not math.isfinite(result):
+        raise UserError("%s must be a number, not %r" % (place, value))
+    return result
+
+
+def _recording(name, entry, path, usable):
+    place = "%s, recording '%s'" % (path, name)
+    if not isinstance(entry, dict):
+        raise UserError("%s must be an object with 'subset' and 'annotations'" % place)
+    duration = entry.get("duration")
+    duration = None if duration is None else number(duration, place + ": 'duration'")
+    fps = entry.get("fps")
+    fps = None if fps is None else number(fps, place + ": 'fps'")
+    for key, value in (("duration", duration), ("fps", fps)):
+        if value is not None and value <= 0:
+            raise UserError("%s: '%s' must be above 0, not %g" % (place, key, value))
+    annotations = entry.get("annotations", [])
+    if not isinstance(annotations, list):
+        raise UserError("%s: 'annotations' must be a list" % place)
+    segments, labels = [], []
+    for index, annotation in enumerate(annotations):
+        segment, label = _annotation(annotation, "%s, annotation %d" % (place, index))
+        kept = usable(segment, duration, "%s: annotation %d (%s)" % (name, index, label))
+        if kept is not None:
+            segments.append(kept)
+            labels.append(label)
+    return Recording(name, str(entry.get("subset", "")), duration, fps,
+                     np.array(segments, dtype=np.float64).reshape(-1, 2), tuple(labels))
+
+
+def _annotation(annotation, place):
+    if not isinstance(annotation, dict) or "segment" not in annotation or "label" not in annotation:
+        raise UserError("%s must be {\"segment\": [start, end], \"label\": name}" % place)
+    segment = annotation["segment"]
+    if not isinstance(segment, list) or len(segment) != 2:
+        raise UserError("%s: 'segment' must be [start, end] in seconds" % place)
+    return tuple(number(value, place + ": 'segment'") for value in segment), str(annotation["label"])
+
+
+def _usable(segment, duration, place, strict):
+    """The segment cut to the recording, or None after a report if nothing of it can be used."""
+    start, end = segment
+    if end <= start:
+        kind = "has zero length" if end == start else "is reversed"
+        report_problem("%s [%g, %g] %s; left out" % (place, start, end, kind), strict)
+        return None
+    limit = math.inf if duration is None else duration
+    if end <= 0 or start >= limit:
+        report_problem("%s [%g, %g] lies outside the recording (0 to %g s); left out" % (place, start, end, limit),
+                       strict)
+        return None
+    # A hundredth of a second is rounding in the annotation file, not a mistake worth a word
+    if start < -0.01 or end > limit + 0.01:
+        report_problem("%s [%g, %g] reaches past the recording (0 to %g s); cut there" % (place, start, end, limit),
+                       strict)
+    return max(start, 0.0), min(end, limit)

@@ -1,0 +1,177 @@
+"""Feature stores: a folder of ``ID.npy``/``.npz``/``.csv``, one ``.npz``, or one HDF5 file with a dataset per id."""
+
+import os
+import warnings
+from collections import OrderedDict
+
+import h5py
+import numpy as np
+import pandas
+
+from tad.errors import UserError
+
+FOLDER_SUFFIXES = (".npy", ".npz", ".csv")
+HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
+
+
+class FeatureError(Exception):
+    """The features of one recording cannot be used; the message says why, in the middle of a sentence."""
+
+
+class FeatureStore(object):
+    """Features by recording id; what was read stays in memory up to ``cache_mib``.
+
+    :param path: folder or file.
+    :raises UserError: ``path`` is missing, empty, or of no known kind.
+    """
+
+    def __init__(self, path, cache_mib=2048):
+        self.path = path
+        self._load, self.ids = _open_store(path)
+        self._cache = OrderedDict()
+        self._room = cache_mib * 2 ** 20
+
+    def __contains__(self, name):
+        return name in self.ids
+
+    def read(self, name):
+        """Features float32 ``(T, C)`` of one recording.
+
+        :raises FeatureError: missing, unreadable, empty, not two-dimensional, or not finite.
+        """
+        if name in self._cache:
+            self._cache.move_to_end(name)
+            return self._cache[name]
+        if name not in self.ids:
+            raise FeatureError("has no features in %s" % self.path)
+        array = _checked(self._load(name))
+        self._cache[name] = array
+        self._room -= array.nbytes
+        while self._room < 0 and len(self._cache) > 1:
+            self._room += self._cache.popitem(last=False)[1].nbytes
+        return array
+
+
+def _checked(array):
+    if array.ndim != 2:
+        raise FeatureError("has features of shape %s, where (snippets, channels) is needed" % (array.shape,))
+    if 0 in array.shape:
+        raise FeatureError("has empty features of shape %s" % (array.shape,))
+    if array.dtype.kind not in "fiu":
+        raise FeatureError("has features of type %s, where numbers are needed" % array.dtype)
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(array, dtype=np.float32)
+    finite = np.isfinite(array)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise FeatureError("has NaN or infinite features (%d values, the first in snippet %d, channel %d)"
+                           % ((~finite).sum(), row, column))
+    return array
+
+
+def _open_store(path):
+    """How to read one id, and the ids there are."""
+    if not os.path.exists(path):
+        raise UserError("the features %s do not exist; check dataset.features" % path)
+    if os.path.isdir(path):
+        return _open_folder(path)
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix == ".npz":
+        return _open_npz(path)
+    if suffix in HDF5_SUFFIXES:
+        return _open_hdf5(path)
+    raise UserError("the features %s must be a folder, an .npz file or an HDF5 file (%s)"
+                    % (path, ", ".join(HDF5_SUFFIXES)))
+
+
+def _open_folder(path):
+    files = {}
+    for entry in sorted(os.listdir(path)):
+        stem, suffix = os.path.splitext(entry)
+        if suffix.lower() in FOLDER_SUFFIXES:
+            if stem in files:
+                raise UserError("%s holds two feature files for '%s': %s and %s; remove one"
+                                % (path, stem, os.path.basename(files[stem]), entry))
+            files[stem] = os.path.join(path, entry)
+    if not files:
+        raise UserError("the feature folder %s holds no %s file" % (path, ", ".join(FOLDER_SUFFIXES)))
+    return (lambda name: _read_file(files[name])), frozenset(files)
+
+
+def _open_npz(path):
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            ids = frozenset(archive.files)
+    except Exception as error:  # numpy raises zipfile, zlib, OS and value errors for a broken file
+        raise UserError("cannot read the features %s: %s" % (path, error))
+
+    def load(name):
+        return _guarded(lambda: _npz_member(path, name), path)
+
+    return load, ids
+
+
+def _npz_member(path, name):
+    with np.load(path, allow_pickle=False) as archive:
+        return archive[name]
+
+
+def _open_hdf5(path):
+    try:
+        with h5py.File(path, "r") as archive:
+            ids = frozenset(name for name in archive if isinstance(archive[name], h5py.Dataset))
+    except OSError as error:
+        raise UserError("cannot read the features %s: %s" % (path, error))
+    if not ids:
+        raise UserError("the HDF5 file %s holds no dataset at its top level" % path)
+
+    def load(name):
+        return _guarded(lambda: _hdf5_dataset(path, name), path)
+
+    return load, ids
+
+
+def _hdf5_dataset(path, name):
+    with h5py.File(path, "r") as archive:
+        return archive[name][()]
+
+
+def _read_file(path):
+    suffix = os.path.splitext(path)[1].lower()
+    readers = {".npy": lambda: np.load(path, allow_pickle=False), ".npz": lambda: _only_array(path),
+               ".csv": lambda: _read_csv(path)}
+    return _guarded(readers[suffix], path)
+
+
+def _guarded(read, path):
+    try:
+        return read()
+    except FeatureError:
+        raise
+    except Exception as error:  # a broken file surfaces as one of a dozen types, by library and version
+        reason = str(error).strip().splitlines()
+        raise FeatureError("has unreadable features (%s: %s)" % (path, reason[0] if reason else type(error).__name__))
+
+
+def _only_array(path):
+    with np.load(path, allow_pickle=False) as archive:
+        if len(archive.files) != 1:
+            raise FeatureError("has %d arrays in %s, where one is needed" % (len(archive.files), path))
+        return archive[archive.files[0]]
+
+
+def _read_csv(path):
+    """Numbers separated by commas, with or without one line of column names."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=pandas.errors.DtypeWarning)
+        table = pandas.read_csv(path, header=None, dtype=str, skip_blank_lines=True)
+    numbers = table.apply(pandas.to_numeric, errors="coerce")
+    first_is_names = len(table) > 0 and numbers.iloc[0].isna().all()
+    body = numbers.iloc[1:] if first_is_names else numbers
+    text = table.iloc[1:] if first_is_names else table
+    words = body.isna() & ~text.isna() & ~text.apply(lambda column: column.str.strip().str.lower().eq("nan"))
+    if words.values.any():
+        row, column = np.argwhere(words.values)[0]
+        raise FeatureError("has text in its features (%s, data row %d, column %d: '%s')"
+                           % (path, row + 1, column + 1, text.iloc[row, column]))
+    return body.values.astype(np.float64)

@@ -1,0 +1,133 @@
+"""Joins annotations with features into checked sources, one a recording."""
+
+import warnings
+from collections import Counter
+from typing import NamedTuple, Tuple
+
+import numpy as np
+
+from tad.data.features import FeatureError
+from tad.data.timegrid import TimeGrid
+from tad.errors import DataWarning, UserError, report_problem
+
+
+class Source(NamedTuple):
+    """A recording whose features were read and found good.
+
+    ``segments`` is float64 ``(N, 2)`` in snippet units, ``classes`` int64 ``(N,)``; ``-1`` stands for a label that the
+    class list does not have.
+    """
+
+    id: str
+    grid: TimeGrid
+    snippets: int
+    segments: np.ndarray
+    classes: np.ndarray
+
+
+class Normalization(NamedTuple):
+    """Per-channel mean and deviation, float32 ``(C,)``, learned on the training subset."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    def apply(self, features):
+        """``(T, C)`` features, z-normalized."""
+        return (features - self.mean) / self.deviation
+
+
+def load_sources(recordings, store, settings, classes, width=None):
+    """Sources of the recordings that can be used; every other one is reported by name and left out.
+
+    :param settings: :class:`tad.config.DatasetSettings`
+    :param classes: class names in the order of the detector's outputs.
+    :param width: channels that the features must have; None takes the commonest width among them.
+    :returns: list of :class:`Source`, and the width.
+    :raises UserError: no recording is left; or, with ``settings.strict``, any problem.
+    """
+    shapes = _readable_shapes(recordings, store, settings.strict)
+    if width is None and shapes:
+        width = Counter(shape[1] for shape in shapes.values()).most_common(1)[0][0]
+    sources = []
+    for recording in recordings:
+        if recording.id not in shapes:
+            continue
+        snippets, channels = shapes[recording.id]
+        if channels != width:
+            report_problem("%s: has features of width %d, where %d is needed; left out"
+                           % (recording.id, channels, width), settings.strict)
+            continue
+        grid = make_grid(recording, snippets, settings)
+        if grid is not None:
+            sources.append(_source(recording, grid, snippets, classes, settings.strict))
+    if not sources:
+        raise UserError("none of the %d recordings has usable features in %s; do the names match, for example '%s'?"
+                        % (len(recordings), store.path, recordings[0].id))
+    return sources, width
+
+
+def make_grid(recording, snippets, settings):
+    """The time grid of a recording's features, or None after a report when nothing tells their rate."""
+    fps = recording.fps or settings.fps
+    if fps is None:
+        if recording.duration_s is None:
+            report_problem("%s: has neither 'fps' nor 'duration', and dataset.fps is not set; left out"
+                           % recording.id, settings.strict)
+            return None
+        return TimeGrid.spanning(recording.duration_s, snippets)
+    grid = TimeGrid.from_frames(fps, settings.stride, settings.window)
+    covered = grid.end_s(snippets)
+    duration = recording.duration_s
+    tolerance = max(2 * grid.step_s + settings.window / fps, 0.05 * covered)
+    if duration is not None and abs(covered - duration) > tolerance:
+        report_problem("%s: its %d snippets cover %.2f s by fps, stride and window, but its duration is %.2f s; "
+                       "used as it is" % (recording.id, snippets, covered, duration), settings.strict)
+    return grid
+
+
+def learn_normalization(sources, store):
+    """Mean and deviation of each channel over all snippets of the sources; constant channels keep deviation 1."""
+    count, total, squares = 0, 0.0, 0.0
+    for source in sources:
+        features = store.read(source.id).astype(np.float64)
+        count += len(features)
+        total = total + features.sum(axis=0)
+    mean = total / count
+    for source in sources:
+        squares = squares + ((store.read(source.id) - mean) ** 2).sum(axis=0)
+    deviation = np.sqrt(squares / count)
+    deviation[deviation < 1e-6] = 1.0
+    return Normalization(mean.astype(np.float32), deviation.astype(np.float32))
+
+
+def identity_normalization(width):
+    """Leaves features as they are."""
+    return Normalization(np.zeros(width, np.float32), np.ones(width, np.float32))
+
+
+def _readable_shapes(recordings, store, strict):
+    shapes = {}
+    for recording in recordings:
+        try:
+            shapes[recording.id] = store.read(recording.id).shape
+        except FeatureError as error:
+            report_problem("%s: %s; left out" % (recording.id, error), strict)
+    return shapes
+
+
+def _source(recording, grid, snippets, classes, strict):
+    if not recording.labels:
+        report_problem("%s: has no annotated action; used as background" % recording.id, strict)
+    segments = grid.to_snippets(recording.segments_s).reshape(-1, 2)
+    last = snippets - 0.5
+    outside = segments[:, 0] >= last
+    for start_s in recording.segments_s[outside, 0]:
+        report_problem("%s: the action at %.2f s begins after the features end (%.2f s); left out"
+                       % (recording.id, start_s, grid.end_s(snippets)), strict)
+    known = {label: index for index, label in enumerate(classes)}
+    unknown = sorted({label for label in recording.labels if label not in known})
+    if unknown:
+        warnings.warn("%s: labels that no training recording has: %s; they cannot be detected"
+                      % (recording.id, ", ".join(unknown)), DataWarning, stacklevel=2)
+    indices = np.array([known.get(label, -1) for label in recording.labels], dtype=np.int64)
+    return Source(recording.id, grid, snippets, segments[~outside], indices[~outside])

@@ -1,0 +1,15 @@
+"""Detectors by name; each joins a network, its targets and losses, and its decoding."""
+
+from tad.detectors.deeplab import DeepLabDetector
+
+DETECTORS = {"deeplab": DeepLabDetector}
+
+
+def build_detector(settings, channels, classes):
+    """A detector with fresh weights.
+
+    :param settings: resolved :class:`tad.config.Settings`
+    :param channels: width of the features.
+    :param classes: number of classes.
+    """
+    return DETECTORS[settings.detector](channels, classes, settings)

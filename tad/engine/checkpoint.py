@@ -1,0 +1,111 @@
+"""Checkpoints: NumPy archives of tensors and one JSON text, so that loading one never runs code.
+
+``np.load`` with ``allow_pickle=False`` reads them alike on every Python and PyTorch.
+"""
+
+import io
+import json
+import os
+import re
+import zipfile
+from typing import Any, Dict, NamedTuple
+
+import numpy as np
+import torch
+
+from tad.errors import UserError
+from tad.files import atomic_write
+
+FORMAT = "tad-checkpoint-1"
+KEPT = 2  # the newest checkpoint, and the one before it in case the disk spoils the newest
+_NAME = re.compile(r"^step_(\d+)\.npz$")
+
+
+class Checkpoint(NamedTuple):
+    """``tensors``: name -> CPU tensor, names grouped by a prefix such as ``model/``; ``meta``: plain JSON values."""
+
+    tensors: Dict[str, torch.Tensor]
+    meta: Dict[str, Any]
+
+    def group(self, prefix):
+        """The tensors under ``prefix/``, without it."""
+        start = len(prefix) + 1
+        return {name[start:]: value for name, value in self.tensors.items() if name.startswith(prefix + "/")}
+
+
+def write_checkpoint(path, checkpoint):
+    """Write atomically."""
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in checkpoint.tensors.items()}
+    text = json.dumps(dict(checkpoint.meta, format=FORMAT), allow_nan=False)
+    arrays["meta"] = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+    with atomic_write(path, "wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def read_checkpoint(path):
+    """Read a checkpoint.
+
+    :raises UserError: the file is missing, damaged, or not a checkpoint of ``tad``.
+    """
+    try:
+        with open(path, "rb") as stream:
+            content = io.BytesIO(stream.read())
+    except OSError as error:
+        raise UserError("cannot read the checkpoint %s: %s" % (path, error.strerror))
+    try:
+        with np.load(content, allow_pickle=False) as archive:
+            meta = json.loads(archive["meta"].tobytes().decode("utf-8"))
+            tensors = {name: torch.from_numpy(archive[name].copy()) for name in archive.files if name != "meta"}
+    except (ValueError, KeyError, EOFError, OSError, TypeError, AttributeError, NotImplementedError,
+            zipfile.BadZipFile) as error:
+        raise UserError("%s is damaged or not a checkpoint of tad (%s)" % (path, error))
+    except Exception as error:
+        if type(error).__module__ == "zlib":
+            raise UserError("%s is damaged (%s)" % (path, error))
+        raise
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        raise UserError("%s is not a checkpoint that this version of tad can read" % path)
+    return Checkpoint(tensors, meta)
+
+
+def step_path(folder, step):
+    return os.path.join(folder, "step_%07d.npz" % step)
+
+
+def saved_steps(folder):
+    """Steps of the checkpoints in a folder, newest first."""
+    if not os.path.isdir(folder):
+        return []
+    return sorted((int(match.group(1)) for match in map(_NAME.match, os.listdir(folder)) if match), reverse=True)
+
+
+def prune(folder):
+    """Remove all but the newest checkpoints."""
+    for step in saved_steps(folder)[KEPT:]:
+        os.unlink(step_path(folder, step))
+
+
+def newest_readable(folder, warn):
+    """The newest checkpoint that can be read, or None. Damaged ones are passed over after ``warn(message)``."""
+    for step in saved_steps(folder):
+        try:
+            return read_checkpoint(step_path(folder, step))
+        except UserError as error:
+            warn("%s; going back to an older one" % error)
+    return None
+
+
+def find_checkpoint(path):
+    """The checkpoint file that a run folder or file name stands for.
+
+    :raises UserError: there is none.
+    """
+    if os.path.isfile(path):
+        return path
+    if not os.path.isdir(path):
+        raise UserError("there is no run folder or checkpoint %s" % path)
+    folder = os.path.join(path, "checkpoints")
+    steps = saved_steps(folder)
+    if not steps:
+        raise UserError("%s holds no checkpoint (looked for checkpoints/step_*.npz); has training begun?" % path)
+    return step_path(folder, steps[0])

@@ -1,0 +1,1 @@
+"""Step 7: detections against ground truth; knows nothing of models."""

@@ -1,0 +1,48 @@
+"""Detection files: ActivityNet-style JSON."""
+
+import numpy as np
+
+from tad.data.annotations import number, read_json
+from tad.errors import UserError
+from tad.files import write_json
+
+
+def read_detections(path):
+    """Detections by recording, in the order of the file.
+
+    :returns: dict id -> list of ``(label, score, start_s, end_s)``.
+    :raises UserError: names the first entry that cannot be understood.
+    """
+    document = read_json(path, "detections")
+    results = document.get("results") if isinstance(document, dict) else None
+    if not isinstance(results, dict):
+        raise UserError('%s has no "results": {recording: [...]}; is it an ActivityNet-style file?' % path)
+    return {name: [_detection(entry, "%s, recording '%s', detection %d" % (path, name, index))
+                   for index, entry in enumerate(_listed(entries, path, name))]
+            for name, entries in results.items()}
+
+
+def write_detections(path, detections, classes):
+    """Write detections (id -> :class:`tad.postprocess.fusion.Detections` in seconds), best first for each recording."""
+    results = {}
+    for name, found in detections.items():
+        results[name] = [{"label": classes[label], "score": float(np.round(score, 6)),
+                          "segment": [float(value) for value in np.round(segment, 4)]}
+                         for segment, label, score in zip(*found)]
+    write_json(path, {"version": "tad 1", "results": results, "external_data": {}})
+
+
+def _listed(entries, path, name):
+    if not isinstance(entries, list):
+        raise UserError("%s: the detections of '%s' must be a list" % (path, name))
+    return entries
+
+
+def _detection(entry, place):
+    if not isinstance(entry, dict) or not {"label", "score", "segment"} <= set(entry):
+        raise UserError('%s must be {"label": name, "score": number, "segment": [start, end]}' % place)
+    segment = entry["segment"]
+    if not isinstance(segment, list) or len(segment) != 2:
+        raise UserError("%s: 'segment' must be [start, end] in seconds" % place)
+    start, end = (number(value, place + ": 'segment'") for value in segment)
+    return str(entry["label"]), number(entry["score"], place + ": 'score'"), start, end

@@ -1,0 +1,55 @@
+"""Writing files so that a kill at any moment leaves the old file or the new one, never a piece."""
+
+import contextlib
+import json
+import os
+import tempfile
+
+from tad.errors import UserError
+
+
+@contextlib.contextmanager
+def atomic_write(path, mode="w"):
+    """A stream to a temporary file beside ``path`` that takes its place once the block has ended without an error.
+
+    :raises UserError: the folder cannot be made or written to, or the disk is full.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    make_folder(folder)
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix="." + os.path.basename(path) + ".")
+    except OSError as error:
+        raise UserError("cannot write %s: %s" % (path, error.strerror))
+    try:
+        with os.fdopen(descriptor, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~current_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError("cannot write %s: %s" % (path, error.strerror or error))
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def make_folder(path):
+    """``path`` as a folder, made if it is missing."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise UserError("cannot make the folder %s: %s" % (path, error.strerror))
+
+
+def write_json(path, value):
+    """``value`` as indented JSON, atomically. NaN and infinity are refused: they are not JSON."""
+    with atomic_write(path) as stream:
+        json.dump(value, stream, indent=1, allow_nan=False)
+        stream.write("\n")
+
+
+def current_umask():
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

@@ -1,0 +1,48 @@
+"""The network of the detector ``deeplab``: encoder, atrous pyramid, decoder, heads."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from tad.models.aspp import AtrousPyramid
+from tad.models.decoder import Decoder
+from tad.models.encoder import Encoder
+from tad.models.heads import ProposalHead, SnippetHead, SnippetScores
+from tad.models.layers import initialize, resize
+
+
+class DeepLabOutput(NamedTuple):
+    """``scores`` of every snippet, and the features ``(B, P, T)`` that proposals are judged by."""
+
+    scores: SnippetScores
+    proposal_features: torch.Tensor
+
+
+class DeepLab(nn.Module):
+    """DeepLabv3+ over time with a proposal head.
+
+    :param channels: width of the input features.
+    :param classes: number of classes.
+    :param settings: :class:`tad.config.DeepLabSettings`
+    """
+
+    def __init__(self, channels, classes, settings):
+        super(DeepLab, self).__init__()
+        width, dropout = settings.width, settings.dropout
+        self.input_dropout = nn.Dropout2d(settings.input_dropout)
+        self.encoder = Encoder(channels, width, settings.strides, settings.blocks, settings.kernel)
+        self.pyramid = AtrousPyramid(width, settings.atrous_rates, dropout)
+        self.decoder = Decoder(width, dropout)
+        self.snippet_head = SnippetHead(width, classes)
+        self.proposal_head = ProposalHead(width, settings.proposal_width, settings.proposal_bins,
+                                          settings.context, dropout)
+        initialize(self, rare_outputs=(self.snippet_head.classes, self.snippet_head.boundaries))
+
+    def forward(self, features, valid):
+        """Features ``(B, C, T)`` and ``valid`` ``(B, 1, T)`` (1 real, 0 padding) to :class:`DeepLabOutput`."""
+        features = self.input_dropout(features.unsqueeze(3)).squeeze(3)
+        low_level, deep = self.encoder(features * valid)
+        pyramid = self.pyramid(deep, resize(valid, deep.size(2)))
+        decoded = self.decoder(low_level, pyramid, features.size(2))
+        return DeepLabOutput(self.snippet_head(decoded), self.proposal_head.reduce(decoded))

@@ -1,0 +1,63 @@
+"""What ``deeplab`` predicts: scores of every snippet, and scores of proposals."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from tad import segments
+from tad.models.layers import conv_norm_relu
+from tad.ops.align1d import Align1D
+
+
+class SnippetScores(NamedTuple):
+    """Per-snippet outputs at full temporal resolution.
+
+    ``classes`` logits ``(B, K, T)``, several may be high at once; ``boundaries`` logits ``(B, 2, T)`` of a start, an
+    end near the snippet; ``offsets`` ``(B, 2, T)`` snippets from the snippet's centre to that boundary.
+    """
+
+    classes: torch.Tensor
+    boundaries: torch.Tensor
+    offsets: torch.Tensor
+
+
+class SnippetHead(nn.Module):
+    """Class scores from the decoder's features; boundaries and offsets through a small branch of their own.
+
+    Offsets recover what the snippet grid rounds away, as CornerNet's do for pixels (Law and Deng, 2018, section 3.2).
+    """
+
+    def __init__(self, width, classes):
+        super(SnippetHead, self).__init__()
+        self.classes = nn.Conv1d(width, classes, 1)
+        self.branch = conv_norm_relu(width, width)
+        self.boundaries = nn.Conv1d(width, 2, 1)
+        self.offsets = nn.Conv1d(width, 2, 1)
+
+    def forward(self, features):
+        """``(B, width, T) -> SnippetScores``"""
+        near = self.branch(features)
+        return SnippetScores(self.classes(features), self.boundaries(near), self.offsets(near))
+
+
+class ProposalHead(nn.Module):
+    """tIoU and completeness of proposals, from Align1D features of the proposal widened by its context.
+
+    The two outputs are BMN's regression and classification confidences (Lin et al., 2019, section 3.3); widening by
+    context and aligned sampling are G-TAD's (Xu et al., 2020, section 3.4).
+    """
+
+    def __init__(self, width, channels, bins, context, dropout):
+        super(ProposalHead, self).__init__()
+        self.context = context
+        self.reduce = conv_norm_relu(width, channels)
+        self.align = Align1D(bins)
+        self.score = nn.Sequential(
+            nn.Linear(channels * bins, width), nn.ReLU(inplace=True), nn.Dropout(dropout),
+            nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, 2))
+
+    def forward(self, features, proposals):
+        """``(B, width, T)`` and proposals ``(N, 3)`` (batch index, start, end) to logits ``(N, 2)``: tIoU, complete."""
+        rois = torch.cat([proposals[:, :1], segments.widen(proposals[:, 1:], self.context)], dim=1)
+        return self.score(self.align(features, rois.to(features.dtype)).flatten(1))

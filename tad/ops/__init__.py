@@ -1,0 +1,1 @@
+"""Operators that networks use at any step."""

@@ -1,0 +1,71 @@
+"""From scored proposals to class-labelled detections of one clip."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class ScoredProposals(NamedTuple):
+    """What a detector says of one clip's proposals.
+
+    ``segments`` float64 ``(N, 2)`` in the clip's snippet units; ``classes (N, K)``, ``boundaries (N,)`` (startness x
+    endness), ``tiou (N,)`` and ``completeness (N,)`` are probabilities.
+    """
+
+    segments: np.ndarray
+    classes: np.ndarray
+    boundaries: np.ndarray
+    tiou: np.ndarray
+    completeness: np.ndarray
+
+
+class Detections(NamedTuple):
+    """Detections of one recording or clip: ``segments (N, 2)``, ``labels`` int64 ``(N,)``, ``scores (N,)`` in 0..1."""
+
+    segments: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+
+    def take(self, chosen):
+        """The detections at some indices, or where a mask is true."""
+        return Detections(*(values[chosen] for values in self))
+
+
+def concatenate(parts):
+    """All detections of a list, in order."""
+    return Detections(*(np.concatenate(values) for values in zip(NOTHING, *parts)))
+
+
+NOTHING = Detections(np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0))
+
+
+def fuse(proposals, settings):
+    """Score each proposal for its best classes: the product of its scores, each to the power that settings give it.
+
+    BMN multiplies start, end and both confidences (section 3.5); the class score takes the place of its external
+    classifier.
+
+    :param settings: :class:`tad.config.PostprocessSettings`
+    :returns: :class:`Detections` in the clip's snippet units.
+    """
+    common = (proposals.boundaries ** settings.boundary_power * proposals.tiou ** settings.tiou_power
+              * proposals.completeness ** settings.completeness_power)
+    count = min(settings.classes_per_proposal, proposals.classes.shape[1])
+    labels = np.argsort(-proposals.classes, axis=1, kind="mergesort")[:, :count]
+    best = np.take_along_axis(proposals.classes, labels, axis=1)
+    scores = best ** settings.class_power * common[:, None]
+    kept = scores >= settings.min_score
+    return Detections(np.repeat(proposals.segments, count, axis=0)[kept.ravel()], labels[kept], scores[kept])
+
+
+def mean_inside(scores, segments):
+    """Mean of per-snippet scores inside segments: ``(K, T), (N, 2) -> (N, K)``.
+
+    Snippet ``i`` holds its score over ``[i - 0.5, i + 0.5]``; parts outside the sequence count as 0.
+    """
+    total = np.concatenate([np.zeros((len(scores), 1)), np.cumsum(scores, axis=1)], axis=1)
+    edges = np.clip(segments + 0.5, 0, scores.shape[1])
+    left = np.minimum(np.floor(edges).astype(np.int64), scores.shape[1] - 1)
+    integral = total[:, left] + scores[:, left] * (edges - left)
+    width = np.maximum(segments[:, 1] - segments[:, 0], 1e-6)
+    return ((integral[..., 1] - integral[..., 0]) / width).T

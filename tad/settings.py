@@ -1,0 +1,230 @@
+"""Reads settings strictly: YAML file, then ``--set`` on top, into the typed records of ``tad.config``."""
+
+import dataclasses
+import difflib
+import math
+import os
+from typing import Tuple, Union
+
+import yaml
+
+from tad.config import Settings
+from tad.errors import UserError
+
+PATH_KEYS = ("dataset.annotations", "dataset.features")
+PACKAGE_PREFIX = "package:"
+
+
+def load_settings(path=None, assignments=()):
+    """Settings from a YAML file and ``key=value`` assignments; what neither names keeps its default.
+
+    :param path: YAML file, or None for the defaults. Paths inside are relative to the file's folder.
+    :param assignments: strings ``section.key=value``; values are read as YAML. Paths are relative to the working folder.
+    :returns: :class:`tad.config.Settings`
+    :raises UserError: unreadable file, unknown key, wrong type, value out of range.
+    """
+    values = {} if path is None else flatten(read_yaml(path), path)
+    folder = os.getcwd() if path is None else os.path.dirname(os.path.abspath(path))
+    sources = {key: path for key in values}
+    resolve_paths(values, folder)
+    given = dict(parse_assignment(text) for text in assignments)
+    resolve_paths(given, os.getcwd())
+    values.update(given)
+    sources.update({key: "--set " + key for key in given})
+    return build(Settings, values, sources)
+
+
+def settings_from_dict(values, source):
+    """The inverse of :func:`settings_to_dict`; ``source`` names the file in messages."""
+    flat = flatten(values, source)
+    return build(Settings, flat, {key: source for key in flat})
+
+
+def settings_to_dict(settings):
+    """Nested plain values, for YAML and for checkpoints."""
+    result = dataclasses.asdict(settings)
+    return _plain(result)
+
+
+def write_settings(settings, path):
+    """Write the resolved settings as YAML."""
+    with open(path, "w", encoding="utf-8") as stream:
+        yaml.safe_dump(settings_to_dict(settings), stream, default_flow_style=False, sort_keys=False)
+
+
+def replace(settings, **changes):
+    """A copy of a settings record with some fields changed; ``section__key=value`` reaches one level down."""
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        if name:
+            value = dataclasses.replace(getattr(settings, section), **{name: value})
+        settings = dataclasses.replace(settings, **{section: value})
+    return settings
+
+
+def read_yaml(path):
+    try:
+        with open(path, encoding="utf-8") as stream:
+            values = yaml.safe_load(stream)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError("cannot read the configuration %s: %s" % (path, getattr(error, "strerror", None) or error))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = "" if mark is None else " in line %d, column %d" % (mark.line + 1, mark.column + 1)
+        raise UserError("%s is not valid YAML%s: %s" % (path, place, getattr(error, "problem", None) or error))
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError("%s must hold 'key: value' lines, not a %s" % (path, type(values).__name__))
+    return values
+
+
+def parse_assignment(text):
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError("--set takes key=value, for example --set train.steps=500; got '%s'" % text)
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError("--set %s: cannot read the value '%s'" % (key, value))
+
+
+def flatten(values, source, prefix=""):
+    """``{"train": {"steps": 5}}`` to ``{"train.steps": 5}``; empty sections vanish."""
+    flat = {}
+    for key, value in values.items():
+        name = prefix + str(key)
+        if isinstance(value, dict):
+            flat.update(flatten(value, source, name + "."))
+        elif value is None and name in _sections():
+            continue
+        else:
+            flat[name] = value
+    return flat
+
+
+def resolve_paths(values, folder):
+    for key in PATH_KEYS:
+        path = values.get(key)
+        if isinstance(path, str) and path and not path.startswith(PACKAGE_PREFIX):
+            values[key] = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+
+
+def build(record, values, sources, prefix=""):
+    """Make a settings record from flat values; ``sources`` says for messages where each key was given."""
+    fields = {f.name: f for f in dataclasses.fields(record)}
+    if not prefix:
+        for key in values:
+            check_key(key, sources[key])
+    arguments = {}
+    for name, f in fields.items():
+        key = prefix + name
+        if dataclasses.is_dataclass(f.type):
+            arguments[name] = build(f.type, values, sources, key + ".")
+        elif key in values:
+            arguments[name] = convert(values[key], f, key, sources[key])
+    return record(**arguments)
+
+
+def check_key(key, source):
+    known = _keys()
+    if key in known:
+        return
+    if key in _sections():
+        raise UserError("%s: '%s' is a section; set a key in it: %s" % (source, key, ", ".join(_siblings(key + ".x"))))
+    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+    if not nearest:
+        nearest = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
+    hint = "; did you mean '%s'?" % nearest[0] if nearest else ""
+    place = _siblings(nearest[0] if nearest and "." not in key else key)
+    raise UserError("%s: unknown setting '%s'%s Allowed here: %s" % (source, key, hint or ".", ", ".join(place)))
+
+
+def convert(value, f, key, source):
+    """Check one value against its field's type, choices and range."""
+    kinds = _kinds(f.type)
+    found = _as_kind(value, kinds)
+    if found is _WRONG:
+        raise UserError("%s: '%s' must be %s, not %r" % (source, key, _describe(kinds), value))
+    meta = f.metadata
+    if meta["choices"] is not None and found not in meta["choices"]:
+        raise UserError("%s: '%s' must be one of %s, not %r" % (source, key, ", ".join(meta["choices"]), found))
+    for number in found if isinstance(found, tuple) else (found,):
+        if isinstance(number, (int, float)) and not isinstance(number, bool):
+            low, high = meta["min"], meta["max"]
+            if not math.isfinite(number) or (low is not None and number < low) or (high is not None and number > high):
+                limits = " and ".join(text for text in (
+                    "at least %g" % low if low is not None else "", "at most %g" % high if high is not None else "")
+                    if text) or "finite"
+                raise UserError("%s: '%s' must be %s, not %r" % (source, key, limits, found))
+    if isinstance(found, tuple) and not found:
+        raise UserError("%s: '%s' must not be empty" % (source, key))
+    return found
+
+
+_WRONG = object()
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text",
+          tuple: "a list of whole numbers", type(None): "null"}
+
+
+def _kinds(annotation):
+    """The plain types that a field's annotation stands for."""
+    if getattr(annotation, "__origin__", None) is Union:
+        return tuple(kind for part in annotation.__args__ for kind in _kinds(part))
+    if getattr(annotation, "__origin__", None) in (tuple, Tuple):
+        return (tuple,)
+    return (annotation,)
+
+
+def _as_kind(value, kinds):
+    if value is None:
+        return None if type(None) in kinds else _WRONG
+    if isinstance(value, bool):
+        return value if bool in kinds else _WRONG
+    if int in kinds and isinstance(value, int):
+        return value
+    if float in kinds:
+        # YAML 1.1 reads 1e-3 as text, because it asks for a dot
+        try:
+            return float(value) if isinstance(value, (int, float, str)) else _WRONG
+        except (ValueError, OverflowError):
+            return _WRONG
+    if str in kinds and isinstance(value, (str, int, float)):
+        return str(value)
+    if tuple in kinds and isinstance(value, (list, tuple)):
+        return tuple(value) if all(type(item) is int for item in value) else _WRONG
+    return _WRONG
+
+
+def _describe(kinds):
+    return " or ".join(_WORDS[kind] for kind in kinds)
+
+
+def _keys(record=Settings, prefix=""):
+    names = []
+    for f in dataclasses.fields(record):
+        if dataclasses.is_dataclass(f.type):
+            names += _keys(f.type, prefix + f.name + ".")
+        else:
+            names.append(prefix + f.name)
+    return names
+
+
+def _sections():
+    return [f.name for f in dataclasses.fields(Settings) if dataclasses.is_dataclass(f.type)]
+
+
+def _siblings(key):
+    """The keys beside ``key``: of its section where that exists, else of the top level."""
+    section = key.rpartition(".")[0]
+    if section in _sections():
+        return [name for name in _keys() if name.startswith(section + ".")]
+    return [name for name in _keys() if "." not in name] + [name + "." for name in _sections()]
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return list(value)
+    return value
