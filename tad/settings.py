@@ -23,10 +23,17 @@ def load_settings(path=None, assignments=()):
     :returns: :class:`tad.config.Settings`
     :raises UserError: unreadable file, unknown key, wrong type, value out of range.
     """
-    values = {} if path is None else flatten(read_yaml(path), path)
-    folder = os.getcwd() if path is None else os.path.dirname(os.path.abspath(path))
-    sources = {key: path for key in values}
-    resolve_paths(values, folder)
+    if path is None:
+        return override_settings(Settings(), assignments)
+    values = flatten(read_yaml(path), path)
+    resolve_paths(values, os.path.dirname(os.path.abspath(path)))
+    return override_settings(build(Settings, values, {key: path for key in values}), assignments)
+
+
+def override_settings(settings, assignments):
+    """Settings with ``key=value`` assignments on top, as :func:`load_settings` reads them."""
+    values = flatten(settings_to_dict(settings), "settings")
+    sources = {key: "settings" for key in values}
     given = dict(parse_assignment(text) for text in assignments)
     resolve_paths(given, os.getcwd())
     values.update(given)

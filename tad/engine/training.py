@@ -89,9 +89,9 @@ def train_step(progress, clips, settings, device):
     features = torch.stack([torch.from_numpy(clip.features) for clip in clips]).to(device)
     parts = progress.detector.losses(features, clips, rng)
     total = sum(parts.values())
-    if not math.isfinite(float(total)):
+    if not math.isfinite(float(total.detach())):
         raise UserError("the loss became %s in step %d (%s); lower train.learning_rate or look at the features of: %s"
-                        % (float(total), step, ", ".join("%s %.3g" % (name, float(value))
+                        % (float(total.detach()), step, ", ".join("%s %.3g" % (name, float(value.detach()))
                                                          for name, value in parts.items()),
                            ", ".join(sorted({clip.id for clip in clips}))))
     progress.optimizer.zero_grad()

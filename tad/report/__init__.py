@@ -1,1 +1,1 @@
-"""Step 8: run folders, tables and pictures."""
+"""Step 8: what a run leaves behind: manifest, tables, pictures."""

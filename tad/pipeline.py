@@ -1,0 +1,205 @@
+"""The whole way of the data, in the order of the folders: read this first.
+
+A run folder holds everything that a run made. ``train_run`` fills its checkpoints, ``infer_run`` writes detections,
+``score_run`` scores and draws them.
+"""
+
+import os
+import warnings
+from typing import Any, Callable, NamedTuple, Tuple
+
+import numpy as np
+import torch
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+from tad import compat
+from tad.config import Settings
+from tad.data.annotations import class_names, in_subset, read_annotations, read_ground_truth
+from tad.data.features import FeatureStore
+from tad.data.fitting import fit_settings
+from tad.data.paths import data_path
+from tad.data.sources import Normalization, identity_normalization, learn_normalization, load_sources
+from tad.detectors import build_detector
+from tad.engine.checkpoint import find_checkpoint, newest_readable, read_checkpoint
+from tad.engine.inference import detect
+from tad.engine.training import from_checkpoint, load_weights, start, train
+from tad.errors import DataWarning, UserError
+from tad.evaluation.detections import write_detections
+from tad.evaluation.evaluate import evaluate
+from tad.files import make_folder, write_json
+from tad.report.manifest import command_line, make_manifest
+from tad.report.timeline import draw_timelines
+from tad.settings import settings_from_dict, settings_to_dict, write_settings
+
+
+class Normalized(NamedTuple):
+    """Reads normalized features by id; a plain record, so that worker processes can carry it."""
+
+    store: FeatureStore
+    normalization: Normalization
+
+    def __call__(self, name):
+        return self.normalization.apply(self.store.read(name))
+
+
+class Trained(NamedTuple):
+    """What a checkpoint gives to inference."""
+
+    settings: Settings
+    classes: Tuple[str, ...]
+    normalization: Normalization
+    detector: torch.nn.Module
+
+
+def train_run(settings, folder, resume=False):
+    """Train a detector into a run folder.
+
+    :param settings: :class:`tad.config.Settings`
+    :param resume: go on from the newest checkpoint in the folder, if there is one.
+    :raises UserError: data, settings or folder cannot be used.
+    """
+    device = pick_device(settings)
+    dataset = settings.dataset
+    store = FeatureStore(data_path(dataset.features, "dataset.features"), dataset.cache_mib)
+    annotations = data_path(dataset.annotations, "dataset.annotations")
+    recordings = in_subset(read_annotations(annotations, dataset.strict), dataset.train_subset, annotations)
+    classes = class_names(recordings)
+    if not classes:
+        raise UserError("%s has no annotated action in subset '%s' to learn from" % (annotations, dataset.train_subset))
+    sources, width = load_sources(recordings, store, dataset, classes)
+    settings = fit_settings(settings, sources)
+    normalization = learn_normalization(sources, store) if dataset.normalize else identity_normalization(width)
+    meta = {"settings": settings_to_dict(settings), "classes": list(classes), "width": width,
+            "mean": normalization.mean.tolist(), "deviation": normalization.deviation.tolist()}
+    checkpoints = os.path.join(folder, "checkpoints")
+    found = open_run(folder, checkpoints, meta, resume)
+    write_settings(settings, os.path.join(folder, "config.yaml"))
+    write_json(os.path.join(folder, "manifest.json"),
+               make_manifest(settings, device, command_line(), [annotations, store.path],
+                             {"train": [source.id for source in sources]}))
+    torch.manual_seed(settings.seed)
+    progress = start(build_detector(settings, width, len(classes)).to(device), settings)
+    if found is not None:
+        progress = from_checkpoint(progress, found)
+    with_logs(folder, progress.step, lambda log: train(
+        progress, sources, Normalized(store, normalization), settings, device, checkpoints, meta, log))
+    return settings
+
+
+def open_run(folder, checkpoints, meta, resume):
+    """Make the run folder, or look into it: the checkpoint to go on from, or None for a new run."""
+    make_folder(checkpoints)
+    found = newest_readable(checkpoints, lambda message: warnings.warn(message, DataWarning, stacklevel=3))
+    if found is None:
+        return None
+    if not resume:
+        raise UserError("%s holds a trained run already; go on with --resume auto, or choose another --output" % folder)
+    old, new = found.meta["settings"], meta["settings"]
+    changed = [key for key in ("detector", "seed", "deeplab", "dataset", "augment", "loss", "train")
+               if old.get(key) != new[key]]
+    if changed or found.meta["classes"] != meta["classes"]:
+        raise UserError("%s was trained with other settings (%s); resume with the same ones, or choose another --output"
+                        % (folder, ", ".join(changed) or "classes"))
+    return found
+
+
+def with_logs(folder, step, work):
+    """Run ``work(log)`` with a function that writes losses to TensorBoard; entries after ``step`` are replaced."""
+    writer = SummaryWriter(os.path.join(folder, "tensorboard"), purge_step=step if step else None)
+
+    def log(at_step, values):
+        for name, value in values.items():
+            writer.add_scalar("loss/" + name, value, at_step)
+
+    try:
+        return work(log)
+    finally:
+        writer.close()
+
+
+def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None):
+    """Detect in the recordings of a configured data set and write the detections.
+
+    :param checkpoint: run folder or checkpoint file.
+    :param output: detections file; None for ``detections.json`` in the run folder.
+    :param subset: None for ``dataset.test_subset``.
+    :param override: function that changes the checkpoint's settings, for data or device of another machine.
+    :returns: path of the detections, detections by id, and the :class:`Trained` that made them.
+    """
+    path = find_checkpoint(checkpoint)
+    trained = load_trained(path, override)
+    settings, dataset = trained.settings, trained.settings.dataset
+    device = pick_device(settings)
+    trained.detector.to(device)
+    annotations = data_path(dataset.annotations, "dataset.annotations")
+    recordings = in_subset(read_annotations(annotations, dataset.strict), subset or dataset.test_subset, annotations)
+    store = FeatureStore(data_path(dataset.features, "dataset.features"), dataset.cache_mib)
+    sources, _ = load_sources(recordings, store, dataset, trained.classes, len(trained.normalization.mean))
+    read = Normalized(store, trained.normalization)
+    detections = {}
+    for source in tqdm(sources, desc="infer", unit="recording", disable=None):
+        detections[source.id] = detect(trained.detector, source, read(source.id), settings, device)
+    output = output or os.path.join(run_folder(checkpoint), "detections.json")
+    write_detections(output, detections, trained.classes)
+    return output, detections, trained
+
+
+def run_folder(checkpoint):
+    """The run folder of a checkpoint given as folder or file."""
+    if os.path.isdir(checkpoint):
+        return checkpoint
+    return os.path.dirname(os.path.dirname(os.path.abspath(checkpoint)))
+
+
+def load_trained(path, override=None):
+    """A detector for inference, with the averaged weights, from a checkpoint file."""
+    checkpoint = read_checkpoint(path)
+    meta = checkpoint.meta
+    settings = settings_from_dict(meta["settings"], path)
+    if override is not None:
+        settings = override(settings)
+    detector = build_detector(settings, meta["width"], len(meta["classes"]))
+    load_weights(detector, checkpoint.group("averaged"))
+    normalization = Normalization(np.array(meta["mean"], np.float32), np.array(meta["deviation"], np.float32))
+    return Trained(settings, tuple(meta["classes"]), normalization, detector.eval())
+
+
+def score_run(folder, detections_path, detections, trained, subset=None):
+    """Score detections against the configured annotations; writes ``metrics.json`` and ``report/``.
+
+    :returns: the metrics and the paths of the pictures.
+    """
+    dataset = trained.settings.dataset
+    annotations = data_path(dataset.annotations, "dataset.annotations")
+    subset = subset or dataset.test_subset
+    metrics = evaluate(annotations, detections_path, trained.settings.evaluation.tiou, subset)
+    write_json(os.path.join(folder, "metrics.json"), metrics)
+    truth = in_subset(read_ground_truth(annotations), subset, annotations)
+    return metrics, draw_timelines(os.path.join(folder, "report"), truth, detections, trained.classes)
+
+
+def run(settings, folder, resume=False):
+    """Train, infer and score in one run folder; returns metrics and the paths of the pictures."""
+    train_run(settings, folder, resume)
+    path, detections, trained = infer_run(folder)
+    return score_run(folder, path, detections, trained)
+
+
+def pick_device(settings):
+    """The torch device that settings name; sets the number of threads and deterministic kernels on the way."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    compat.set_deterministic()
+    if settings.device == "auto":
+        return compat.best_device()
+    try:
+        device = torch.device(settings.device)
+    except RuntimeError:
+        raise UserError("device must be auto, cpu or cuda:N, not '%s'" % settings.device)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError("device '%s' is not there: PyTorch %s sees %d CUDA GPUs; use --set device=cpu"
+                        % (settings.device, torch.__version__, torch.cuda.device_count()))
+    if device.type not in ("cpu", "cuda"):
+        raise UserError("device must be auto, cpu or cuda:N, not '%s'" % settings.device)
+    return device

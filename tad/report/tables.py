@@ -1,0 +1,23 @@
+"""Results as text for the terminal."""
+
+
+def metrics_table(metrics):
+    """A table of AP for each class and threshold with mAP in the last line.
+
+    :param metrics: as :func:`tad.evaluation.evaluate.evaluate` returns them.
+    """
+    names = list(metrics["mAP"])
+    rows = [(label, [values[name] for name in names]) for label, values in sorted(metrics["AP_per_class"].items())]
+    rows.append(("mAP", [metrics["mAP"][name] for name in names]))
+    width = max([len(label) for label, _ in rows] + [len("tIoU")])
+    lines = ["%-*s  %s  %s" % (width, "tIoU", "  ".join("%6s" % name for name in names), "   avg")]
+    lines += ["%-*s  %s  %6.3f" % (width, label, "  ".join("%6.3f" % value for value in values),
+                                   sum(values) / len(values)) for label, values in rows]
+    lines.insert(-1, "-" * len(lines[0]))
+    lines.append("%d instances in %d recordings, %d detections"
+                 % (metrics["instances"], metrics["recordings"], metrics["detections"]))
+    missing = metrics["recordings_without_detections"]
+    if missing:
+        lines.append("no detection in %d recordings: %s%s"
+                     % (len(missing), ", ".join(missing[:5]), ", ..." if len(missing) > 5 else ""))
+    return "\n".join(lines)
