@@ -19,7 +19,7 @@ def load_settings(path=None, assignments=()):
     """Settings from a YAML file and ``key=value`` assignments; what neither names keeps its default.
 
     :param path: YAML file, or None for the defaults. Paths inside are relative to the file's folder.
-    :param assignments: strings ``section.key=value``; values are read as YAML. Paths are relative to the working folder.
+    :param assignments: strings ``section.key=value``; values are read as YAML, paths from the working folder.
     :returns: :class:`tad.config.Settings`
     :raises UserError: unreadable file, unknown key, wrong type, value out of range.
     """

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import numpy as np
 

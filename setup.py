@@ -1,0 +1,5 @@
+"""Kept for the old pip of Python 3.6; everything is in setup.cfg."""
+
+from setuptools import setup
+
+setup()
