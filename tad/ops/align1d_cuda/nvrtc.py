@@ -9,6 +9,7 @@ import ctypes
 import functools
 import glob
 import os
+import platform
 import re
 import sys
 
@@ -19,14 +20,15 @@ Program.__doc__ = "What a compilation gave: PTX (ends with a zero byte) or a cub
 SONAMES = ["libnvrtc.so" + suffix for suffix in (
     ".13", ".12", ".11.2", ".11.1", ".11.0", ".10.2", ".10.1", ".10.0", ".9.2", ".9.1", ".9.0", "")]
 
-# What NVRTC takes for --gpu-architecture, from its documentation, for versions that cannot be asked (before 11.2).
+# What NVRTC compiles for, for versions that cannot be asked (before 11.2). Those in TEGRA are accepted as an option
+# everywhere, but only the libraries for ARM processors have the builtins that they need.
 ARCHITECTURES = [
     ((11, 1), (35, 37, 50, 52, 53, 60, 61, 62, 70, 72, 75, 80, 86)),
     ((11, 0), (35, 37, 50, 52, 53, 60, 61, 62, 70, 72, 75, 80)),
     ((10, 0), (30, 32, 35, 37, 50, 52, 53, 60, 61, 62, 70, 72, 75)),
-    ((9, 2), (30, 32, 35, 37, 50, 52, 53, 60, 61, 62, 70, 72)),
     ((9, 0), (30, 32, 35, 37, 50, 52, 53, 60, 61, 62, 70)),
 ]
+TEGRA = (32, 53, 62, 72)
 
 
 class NvrtcError(Exception):
@@ -169,7 +171,8 @@ class Nvrtc:
     def architectures(self):
         """The architectures it compiles for, ascending: ``(50, 52, ..., 90)``."""
         if not hasattr(self._library, "nvrtcGetSupportedArchs"):
-            return next((known for version, known in ARCHITECTURES if self.version >= version), ())
+            known = next((known for version, known in ARCHITECTURES if self.version >= version), ())
+            return tuple(number for number in known if number not in TEGRA or platform.machine() == "aarch64")
         count = ctypes.c_int()
         self._call("nvrtcGetNumSupportedArchs", ctypes.byref(count))
         numbers = (ctypes.c_int * count.value)()
