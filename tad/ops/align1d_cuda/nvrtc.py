@@ -69,6 +69,9 @@ def _folders(package):
     for home in homes:
         for inner in ("lib64", "lib", "bin", os.path.join("bin", "x64")):
             yield os.path.join(home, inner), "CUDA toolkit"
+    if os.name == "nt":
+        for folder in os.environ.get("PATH", "").split(os.pathsep):
+            yield folder, "PATH"
 
 
 def _numbers(path):
@@ -147,12 +150,15 @@ class Nvrtc:
         return major.value, minor.value
 
     def _load_builtins(self):
-        """Loads the builtins library beside NVRTC, which opens it by its plain name and may not find it itself."""
+        """Loads the builtins library beside NVRTC, which opens it by its plain name.
+
+        Most builds find it through a run path of ``$ORIGIN``; 13.0 of the wheels has none, nor do Windows' libraries.
+        """
         folder = os.path.dirname(self.path)
         handles = []
         for path in _builtins(folder, self.version) if folder else []:
             try:
-                handles.append(ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL))
+                handles.append(ctypes.CDLL(path))
             except OSError:
                 continue
         return handles
