@@ -36,6 +36,14 @@ def demo(session):
     session.run("tad", "demo", *session.posargs)
 
 
+@nox.session(name="compile-matrix", python=PYTHON)
+def compile_matrix(session):
+    """Compile Align1D with every NVRTC from 9.0 to 13, without a GPU; arguments after -- go to the script."""
+    session.install("pip==26.2.1")
+    script = os.path.join("benchmarks", "compile_matrix.py")
+    session.run("python", script, *session.posargs, env={"PYTHONPATH": os.curdir})
+
+
 def install(session, *extra):
     """The pinned CPU environment with this checkout in it; prints which build of PyTorch it is."""
     index = ["--extra-index-url", TORCH_INDEX, "--retries", "1"] if TORCH_INDEX else []
