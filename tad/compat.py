@@ -43,3 +43,30 @@ def adam_step(count):
 def python_version():
     """For example ``3.11.7``."""
     return "%d.%d.%d" % sys.version_info[:3]
+
+
+def is_capturing():
+    """Whether the current stream is being captured into a CUDA graph (PyTorch 1.10 and newer)."""
+    return TORCH_VERSION >= (1, 10) and torch.cuda.is_current_stream_capturing()
+
+
+def is_compiling():
+    """Whether ``torch.compile`` or ``torch.export`` is tracing, in a PyTorch that takes custom operators (2.4)."""
+    return TORCH_VERSION >= (2, 4) and torch.compiler.is_compiling()
+
+
+def register_operator(name, forward, fake, setup_context=None, backward=None):
+    """A custom operator that compilers keep in one piece, or None where PyTorch has none (before 2.4).
+
+    :param name: ``"namespace::name"``.
+    :param forward: function with annotated arguments.
+    :param fake: the same on shapes only.
+    :param setup_context: with ``backward``, as in :func:`torch.library.register_autograd`.
+    """
+    if TORCH_VERSION < (2, 4):
+        return None
+    operator = torch.library.custom_op(name, forward, mutates_args=())
+    operator.register_fake(fake)
+    if backward is not None:
+        operator.register_autograd(backward, setup_context=setup_context)
+    return operator

@@ -3,7 +3,8 @@
 import torch
 
 from tad.compat import best_device
-from tad.ops.align1d import active_backend, align1d
+from tad.ops.align1d import align1d
+from tad.ops.align1d_backends import active_backend
 from tad.report.manifest import machine, versions
 
 

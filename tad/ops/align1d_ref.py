@@ -20,38 +20,29 @@ CHUNK_BINS = 512          # bins in one band matrix
 CHUNK_SAMPLES = 2 ** 20   # samples whose weights are computed together
 
 
-def align1d(input, rois, output_size, sampling_ratio):
+def forward(input, rois, output_size, sampling_ratio):
     """See :func:`tad.ops.align1d.align1d`, which has checked the arguments."""
-    return _Align1D.apply(input, rois, output_size, sampling_ratio)
+    wide = _accumulator(input)
+    output = wide.new_empty((rois.size(0), input.size(1), output_size))
+    for block, bands in _blocks(rois, input.shape, output_size, sampling_ratio):
+        values = wide.new_empty((output[block].size(0) * output_size, input.size(1)))
+        for band in bands:
+            rows = wide[band.batch, :, band.first:band.last]
+            values[band.bins] = torch.matmul(band.weights.to(wide.dtype), rows.t())
+        output[block] = values.view(-1, output_size, input.size(1)).transpose(1, 2)
+    return output.to(input.dtype)
 
 
-class _Align1D(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, input, rois, output_size, sampling_ratio):
-        ctx.save_for_backward(rois)
-        ctx.options = (input.shape, output_size, sampling_ratio)
-        wide = _accumulator(input)
-        output = wide.new_empty((rois.size(0), input.size(1), output_size))
-        for block, bands in _blocks(rois, input.shape, output_size, sampling_ratio):
-            values = wide.new_empty((output[block].size(0) * output_size, input.size(1)))
-            for band in bands:
-                rows = wide[band.batch, :, band.first:band.last]
-                values[band.bins] = torch.matmul(band.weights.to(wide.dtype), rows.t())
-            output[block] = values.view(-1, output_size, input.size(1)).transpose(1, 2)
-        return output.to(input.dtype)
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        rois, = ctx.saved_tensors
-        shape, output_size, sampling_ratio = ctx.options
-        wide = _accumulator(grad_output)
-        grad_input = wide.new_zeros(shape)
-        for block, bands in _blocks(rois, shape, output_size, sampling_ratio):
-            values = wide[block].transpose(1, 2).reshape(-1, shape[1])
-            for band in bands:
-                part = torch.matmul(values[band.bins].t(), band.weights.to(wide.dtype))
-                grad_input[band.batch, :, band.first:band.last] += part
-        return grad_input.to(grad_output.dtype), None, None, None
+def backward(grad_output, rois, shape, sampling_ratio):
+    """The gradient of the input, of ``shape`` (B, C, T), from that of the output ``(N, C, R)``."""
+    wide = _accumulator(grad_output)
+    grad_input = wide.new_zeros(shape)
+    for block, bands in _blocks(rois, shape, grad_output.size(2), sampling_ratio):
+        values = wide[block].transpose(1, 2).reshape(-1, shape[1])
+        for band in bands:
+            part = torch.matmul(values[band.bins].t(), band.weights.to(wide.dtype))
+            grad_input[band.batch, :, band.first:band.last] += part
+    return grad_input.to(grad_output.dtype)
 
 
 class _Band(NamedTuple):

@@ -15,7 +15,7 @@ import torch
 
 import tad
 from tad.compat import python_version
-from tad.ops.align1d import active_backend
+from tad.ops.align1d_backends import active_backend
 
 
 def make_manifest(settings, device, command, sources, recordings):

@@ -1,0 +1,218 @@
+"""How a problem is laid out on a GPU, and its launch on PyTorch's current stream."""
+
+import ctypes
+import threading
+from typing import NamedTuple, Tuple
+
+import torch
+
+from tad.ops.align1d_cuda import driver, program
+from tad.ops.align1d_cuda.guard import RoiGuard
+
+VECTOR_BYTES = 16     # of channels that a lane reads at once
+ROW_BYTES = 128       # of channels in a row of a forward tile
+BINS = 32             # bins that a warp describes together
+CHUNK = 8             # snippets with one row of backward weights
+PITCH = 33            # values between the gradients of two channels
+SCAN = 4              # candidates that a thread looks at in one go
+RESERVED = 1024       # bytes of shared memory that the driver keeps for itself in each block
+
+
+class Problem(ctypes.Structure):
+    """The same fields as ``Problem`` in bins.cu."""
+
+    _fields_ = [(name, ctypes.c_uint64) for name in ("values", "rois", "tiles", "result", "bad_roi")] + \
+               [(name, ctypes.c_int) for name in ("wide_rois", "batch", "channels", "snippets", "rois_count", "bins",
+                                                  "ratio", "slices", "capacity", "stage", "windows")]
+
+
+class Machine(NamedTuple):
+    """What a layout depends on; bytes of shared memory."""
+
+    multiprocessors: int
+    shared_per_block: int
+    shared_per_multiprocessor: int
+
+
+class Layout(NamedTuple):
+    """How a kernel is launched."""
+
+    grid: Tuple[int, int]
+    threads: int
+    shared: int       # bytes of dynamic shared memory
+    slices: int
+    capacity: int
+    stage: int = 0
+    windows: int = 1
+    slots: int = 1
+    tile_values: int = 0  # forward_long: values of all tiles in global memory
+
+
+class Shape(NamedTuple):
+    """Sizes of a problem: batch, channels, snippets, rois and bins, and the bytes of what is added up in."""
+
+    batch: int
+    channels: int
+    snippets: int
+    rois: int
+    bins: int
+    real: int
+
+
+def ceil_div(a, b):
+    return -(-a // b)
+
+
+def forward_layout(shape, machine, registers=64):
+    """The layout of the forward kernel.
+
+    :param registers: of a thread of the kernel, from the driver.
+    :returns: :class:`Layout`; ``tile_values`` is above 0 where the tile does not fit into shared memory.
+    """
+    rows = shape.snippets + shape.snippets // 4
+    tile = rows * ROW_BYTES
+    # A bin of T / R snippets: two ends, two corrections, up to six snippets beside the sums of four
+    capacity = min(40, max(8, 10 + ceil_div(ceil_div(shape.snippets, shape.bins), 4)))
+    capacity += capacity % 2
+    entry = 2 * shape.real
+    per_warp = (BINS * capacity + (BINS - 1) // 4 * VECTOR_BYTES // entry) * entry + BINS * 4
+    room = machine.shared_per_block
+    warps = next((warps for warps in (16, 8, 4) if tile + warps * per_warp <= room), 0)
+    tile_values = 0
+    units = shape.batch * ceil_div(shape.channels, ROW_BYTES // shape.real)
+    if not warps:
+        warps = next(warps for warps in (16, 8, 4, 2, 1) if warps * per_warp <= room)
+        tile_values, tile = units * rows * (ROW_BYTES // shape.real), 0
+    shared = tile + warps * per_warp
+    tasks = ceil_div(shape.rois, max(1, BINS // shape.bins)) * ceil_div(shape.bins, BINS)
+    slices = slices_for(units, ceil_div(tasks, warps), 32 * warps, shared, registers, machine)
+    return Layout((units, slices), 32 * warps, shared, slices, capacity, tile_values=tile_values)
+
+
+def backward_layout(shape, machine, registers=128):
+    """The layout of the backward kernel."""
+    all_chunks = ceil_div(shape.snippets, CHUNK)
+    most = 8 if shape.real == 4 else 4  # chunks of a warp that fit into its registers
+    warps = 16 if all_chunks > 8 else 8
+    slots = min(most, next((slots for slots in program.SLOTS if slots * warps >= all_chunks), most))
+    windows = ceil_div(all_chunks, slots * warps)
+    chunk_space = slots * warps
+    capacity = min(chunk_space, all_chunks) + 2 * BINS
+    place = (capacity * CHUNK + 32 * PITCH) * shape.real + chunk_space * 4 + 2 * chunk_space
+    fixed = (SCAN * 32 * warps + warps) * 4
+    stage = min(8, (machine.shared_per_block - fixed) // (2 * place))
+    shared = 2 * stage * place + fixed
+    units = shape.batch * ceil_div(shape.channels, 32) * windows
+    tasks = shape.rois * ceil_div(shape.bins, BINS)
+    slices = slices_for(units, ceil_div(tasks, 64), 32 * warps, shared, registers, machine)
+    return Layout((units, slices), 32 * warps, shared, slices, capacity, stage, windows, slots)
+
+
+def slices_for(units, most, threads, shared, registers, machine):
+    """Into how many slices the rois are cut, so that the blocks of all units fill the GPU about once."""
+    per_multiprocessor = min(machine.shared_per_multiprocessor // (shared + RESERVED),
+                             65536 // (threads * ceil_div(registers, 8) * 8), 2048 // threads)
+    blocks = machine.multiprocessors * max(1, per_multiprocessor)
+    return max(1, min(blocks // units, most))
+
+
+class Kernels(object):
+    """The kernels of one GPU, compiled when first needed; safe to use from several threads."""
+
+    def __init__(self, index):
+        self.device = driver.device(index)
+        self.machine = Machine(self.device.multiprocessors, self.device.shared_per_block,
+                               self.device.shared_per_multiprocessor)
+        self.guard = RoiGuard(self)
+        self._modules = {}
+        self._lock = threading.Lock()
+
+    def module(self, kernel, scalar, slots=1):
+        """The loaded module of a kernel for a scalar type."""
+        key = (kernel, scalar, slots)
+        with self._lock:
+            if key not in self._modules:
+                self._modules[key] = self.device.load(program.image(self.device, kernel, scalar, slots))
+            return self._modules[key]
+
+    def forward(self, input, rois, output_size, sampling_ratio):
+        """``(B, C, T), (N, 3) -> (N, C, output_size)``; arguments are checked by the caller."""
+        input = input.contiguous()
+        rois = coordinates(rois)
+        output = input.new_empty((rois.size(0), input.size(1), output_size))
+        if output.numel() == 0:
+            return output
+        module = self.module("forward", scalar_name(input))
+        shape = Shape(input.size(0), input.size(1), input.size(2), rois.size(0), output_size, accumulator_size(input))
+        layout = forward_layout(shape, self.machine, module.function("align1d_forward")[1])
+        problem = self.problem(shape, layout, input, rois, output, sampling_ratio)
+        stream = current_stream(input)
+        if layout.tile_values:
+            tiles = torch.empty(layout.tile_values, dtype=accumulator(input), device=input.device)
+            problem.tiles = tiles.data_ptr()
+            module.launch("align1d_tiles", (layout.grid[0], 1), 512, 0, stream, problem)
+        name = "align1d_forward_long" if layout.tile_values else "align1d_forward"
+        module.launch(name, layout.grid, layout.threads, layout.shared, stream, problem)
+        return output
+
+    def backward(self, grad_output, rois, shape, sampling_ratio):
+        """The gradient of the input, of ``shape`` (B, C, T)."""
+        grad_output = grad_output.contiguous()
+        rois = coordinates(rois)
+        grad_input = grad_output.new_empty(shape)
+        if grad_input.numel() == 0 or rois.size(0) == 0:
+            return grad_input.zero_()
+        shape = Shape(shape[0], shape[1], shape[2], rois.size(0), grad_output.size(2), accumulator_size(grad_output))
+        layout = backward_layout(shape, self.machine)
+        module = self.module("backward", scalar_name(grad_output), layout.slots)
+        partial = grad_input
+        if layout.slices > 1:
+            partial = torch.empty((layout.slices,) + tuple(grad_input.shape), dtype=accumulator(grad_output),
+                                  device=grad_output.device)
+        problem = self.problem(shape, layout, grad_output, rois, partial, sampling_ratio)
+        stream = current_stream(grad_output)
+        module.launch("align1d_backward", layout.grid, layout.threads, layout.shared, stream, problem)
+        if layout.slices > 1:
+            blocks = min(ceil_div(grad_input.numel(), 256), 8 * self.machine.multiprocessors)
+            module.launch("align1d_reduce", (blocks, 1), 256, 0, stream, ctypes.c_uint64(partial.data_ptr()),
+                          ctypes.c_uint64(grad_input.data_ptr()), ctypes.c_longlong(grad_input.numel()),
+                          ctypes.c_int(layout.slices))
+        return grad_input
+
+    def check(self, rois, batch, stream):
+        """Launch the kernel that marks an unusable roi."""
+        rois = coordinates(rois)
+        shape = Shape(batch, 1, 1, rois.size(0), 1, 4)
+        problem = self.problem(shape, Layout((1, 1), 256, 0, 1, 0), rois, rois, rois, 0)
+        blocks = min(ceil_div(rois.size(0), 256), self.machine.multiprocessors)
+        self.module("forward", "float32").launch("align1d_check", (blocks, 1), 256, 0, stream, problem)
+
+    def problem(self, shape, layout, values, rois, result, ratio):
+        """The record that the kernels take."""
+        return Problem(values.data_ptr(), rois.data_ptr(), 0, result.data_ptr(), self.guard.address,
+                       int(rois.dtype == torch.float64), shape.batch, shape.channels, shape.snippets, shape.rois,
+                       shape.bins, ratio, layout.slices, layout.capacity, layout.stage, layout.windows)
+
+
+def coordinates(rois):
+    """The rois as the kernels read them: float64, or else float32, contiguous."""
+    return (rois if rois.dtype in (torch.float32, torch.float64) else rois.float()).contiguous()
+
+
+def scalar_name(tensor):
+    """``"float32"`` for a tensor of that type."""
+    return str(tensor.dtype)[len("torch."):]
+
+
+def accumulator(tensor):
+    """The dtype to add up in."""
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+
+
+def accumulator_size(tensor):
+    return 8 if tensor.dtype == torch.float64 else 4
+
+
+def current_stream(tensor):
+    """The handle of PyTorch's current stream on the tensor's device."""
+    return torch.cuda.current_stream(tensor.device).cuda_stream
