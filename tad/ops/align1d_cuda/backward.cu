@@ -5,17 +5,17 @@
 // gradient has one owner who adds in a fixed order: no atomics, the same bits every time.
 
 #define CHUNK 8         // snippets with one row of weights
-#define SCAN 4          // candidates a thread looks at before the block works on those that concern it
 #define PITCH 33        // Reals between the gradients of two channels: no bank conflicts either way
 
-// Shared memory of one task: gradients (32 channels x PITCH), weight rows, and for each chunk of the window where its
-// rows begin, its first bin and how many bins touch it.
-struct Stage {
+// Shared memory of one task: gradients (groups x 32 channels x PITCH), rows of weights, and for each chunk of the window
+// a word that tells where its rows begin, the first bin that touches it and how many do; low and high are scratch for
+// the words.
+struct Place {
     Real* gradients;
     Real* weights;
-    int* chunks;
-    unsigned char* low;   // first bin of each chunk
-    unsigned char* high;  // one past its last
+    int* words;
+    unsigned char* low;
+    unsigned char* high;
 };
 
 #define PACK(row, bin, count) ((row) << 12 | (bin) << 6 | (count))
@@ -24,31 +24,34 @@ struct Stage {
 #define PACKED_COUNT(word) ((word) & 63)
 
 struct RowTaker {
-    Stage stage;
-    int bin, first_chunk, chunks;
+    Place at;
+    int bin, first_chunk, first, last;  // chunks that the bin touches, counted from the window's first
 
-    __device__ __forceinline__ Real* place(int snippet) {
-        const int chunk = snippet / CHUNK - first_chunk;
-        if (chunk < 0 || chunk >= chunks) return 0;
-        const int word = stage.chunks[chunk];
-        if (bin < PACKED_BIN(word) || bin >= PACKED_BIN(word) + PACKED_COUNT(word)) return 0;
-        return stage.weights + (PACKED_ROW(word) + bin - PACKED_BIN(word)) * CHUNK + snippet % CHUNK;
+    __device__ __forceinline__ Real* row(int chunk) {
+        const int word = at.words[chunk];
+        return at.weights + (PACKED_ROW(word) + bin - PACKED_BIN(word)) * CHUNK;
     }
-    __device__ __forceinline__ void one(int snippet, Real weight) {
-        Real* at = place(snippet);
-        if (at) *at = weight;
-    }
-    __device__ __forceinline__ void more(int snippet, Real weight) {
-        Real* at = place(snippet);
-        if (at) *at += weight;
-    }
+    // Every row of the bin is written here, with zeros outside the run
     __device__ __forceinline__ void run(int from, int to, Real weight) {
-        while (from < to) {
-            Real* at = place(from);
-            const int end = min(to, (from / CHUNK + 1) * CHUNK);
-            if (at) for (int i = 0; i < end - from; ++i) at[i] = weight;
-            from = end;
+        for (int chunk = first; chunk <= last; ++chunk) {
+            const int start = (chunk + first_chunk) * CHUNK;
+            Vector* target = (Vector*)row(chunk);
+#pragma unroll
+            for (int part = 0; part < CHUNK / VEC; ++part) {
+                Vector values;
+#pragma unroll
+                for (int v = 0; v < VEC; ++v) {
+                    const int k = start + part * VEC + v;
+                    values.v[v] = k >= from && k < to ? weight : (Real)0;
+                }
+                target[part] = values;
+            }
         }
+    }
+    __device__ __forceinline__ void one(int snippet, Real weight) { more(snippet, weight); }
+    __device__ __forceinline__ void more(int snippet, Real weight) {
+        const int chunk = snippet / CHUNK - first_chunk;
+        if (chunk >= first && chunk <= last) row(chunk)[snippet % CHUNK] += weight;
     }
 };
 
@@ -67,7 +70,8 @@ __device__ __forceinline__ void touched_chunks(const Bin& bin, const Problem& pr
 
 // Positions far outside the sequence are too coarse to rise from bin to bin; the layout below relies on it, and on
 // neighbours that share at most two chunks, which bounds the number of rows.
-__device__ void keep_order(int lane, int* first, int* last) {
+__device__ void keep_order(int* first, int* last) {
+    const int lane = threadIdx.x % 32;
     for (int step = 1; step < 32; step *= 2) {
         const int earlier_first = __shfl_up_sync(FULL, *first, step), earlier_last = __shfl_up_sync(FULL, *last, step);
         if (lane >= step) {
@@ -79,72 +83,84 @@ __device__ void keep_order(int lane, int* first, int* last) {
     if (lane > 0) *first = max(*first, before - 1);
 }
 
-// A warp lays out one task: a row of 8 weights for each pair of a bin and a chunk it touches, in the order of chunks.
-__device__ void describe_backward(const Problem& problem, int roi_index, int first_bin, int first_chunk, int chunks,
-                                  int lane, const Stage& stage) {
-    const bool used = first_bin + lane < problem.bins;
-    const Bin bin = make_bin(load_roi(problem, roi_index), min(first_bin + lane, problem.bins - 1), problem);
-    int first, last;
-    touched_chunks(bin, problem, first_chunk, chunks, &first, &last);
-    if (!used) {
-        first = chunks;
-        last = chunks - 1;
-    }
-    if (__any_sync(FULL, !bin.interior)) keep_order(lane, &first, &last);
+// For each chunk from `lowest` to `highest`, the bins that touch it and where their rows begin; returns the number of rows.
+// Bins touch chunks first..last; both rise from lane to lane.
+__device__ __forceinline__ void lay_out_rows(int first, int last, int lowest, int highest, bool used, const Place& at) {
+    const int lane = threadIdx.x % 32;
+    for (int chunk = lowest + lane; chunk <= highest; chunk += 32) at.low[chunk] = at.high[chunk] = 0;
     int before = __shfl_up_sync(FULL, last, 1), after = __shfl_down_sync(FULL, first, 1);
     if (lane == 0) before = -1;
-    if (lane == 31) after = chunks;
-    for (int chunk = lane; chunk < chunks; chunk += 32) stage.low[chunk] = stage.high[chunk] = 0;
+    if (lane == 31) after = highest + 1;
     __syncwarp();
     if (used) {
-        for (int chunk = max(before + 1, first); chunk <= last; ++chunk) stage.low[chunk] = lane;
-        for (int chunk = first; chunk <= min(after - 1, last); ++chunk) stage.high[chunk] = lane + 1;
+        for (int chunk = max(before + 1, first); chunk <= last; ++chunk) at.low[chunk] = lane;
+        for (int chunk = first; chunk <= min(after - 1, last); ++chunk) at.high[chunk] = lane + 1;
     }
     __syncwarp();
-    int row = 0;
-    for (int base = 0; base < chunks; base += 32) {
+    int rows = 0;
+    for (int base = lowest; base <= highest; base += 32) {
         const int chunk = base + lane;
-        const int low = chunk < chunks ? stage.low[chunk] : 0, high = chunk < chunks ? stage.high[chunk] : 0;
+        const int low = chunk <= highest ? at.low[chunk] : 0, high = chunk <= highest ? at.high[chunk] : 0;
         int sum = high - low;
+#pragma unroll
         for (int step = 1; step < 32; step *= 2) {
             const int other = __shfl_up_sync(FULL, sum, step);
             if (lane >= step) sum += other;
         }
-        if (chunk < chunks) stage.chunks[chunk] = PACK(row + sum - (high - low), low, high - low);
-        row += __shfl_sync(FULL, sum, 31);
+        if (high > low) at.words[chunk] = PACK(rows + sum - (high - low), low, high - low);
+        rows += from_lane(sum, 31);
     }
-    Vector nothing;
-#pragma unroll
-    for (int v = 0; v < VEC; ++v) nothing.v[v] = 0;
-    for (int i = lane; i < row * (CHUNK / VEC); i += 32) ((Vector*)stage.weights)[i] = nothing;
+}
+
+// A warp lays out one task: a row of 8 weights for each pair of a bin and a chunk it touches, in the order of chunks.
+__device__ __forceinline__ void describe_task(const Problem& problem, const Comb& comb, int first_bin, int first_chunk,
+                                              int chunks, const Place& at) {
+    const int lane = threadIdx.x % 32;
+    const bool used = first_bin + lane < problem.bins;
+    const Bin bin = make_bin(comb, min(first_bin + lane, problem.bins - 1), problem);
+    RowTaker take;
+    touched_chunks(bin, problem, first_chunk, chunks, &take.first, &take.last);
+    if (!used) {
+        take.first = chunks;
+        take.last = chunks - 1;
+    }
+    if (__any_sync(FULL, !bin.interior)) keep_order(&take.first, &take.last);
+    const int lowest = from_lane(take.first, 0);
+    const int highest = from_lane(take.last, min(problem.bins - first_bin, BINS) - 1);
+    for (int chunk = lane; chunk < chunks; chunk += 32) at.words[chunk] = 0;
     __syncwarp();
-    if (used && first <= last) {
-        RowTaker take;
-        take.stage = stage;
+    lay_out_rows(take.first, take.last, lowest, highest, used, at);
+    __syncwarp();
+    if (used && take.first <= take.last) {
+        take.at = at;
         take.bin = lane;
         take.first_chunk = first_chunk;
-        take.chunks = chunks;
         describe(bin, problem, take);
     }
 }
 
-// Gradients of one task, transposed on the way: lane = bin, row = channel. Where the hardware can, the copy runs beside
-// the arithmetic; finish_copies waits for it.
-__device__ __forceinline__ void copy_gradients(const Problem& problem, int roi, int first_bin, int channel, int lane,
-                                               int from, int to, Real* gradients) {
-    const int bin = first_bin + lane;
+__device__ __forceinline__ void copy_one(Real* target, const Scalar* source) {
+#if TAD_SCALAR < 2 && __CUDA_ARCH__ >= 800
+    const unsigned int address = (unsigned int)__cvta_generic_to_shared(target);
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" :: "r"(address), "l"(source), "n"(sizeof(Real)) : "memory");
+#else
+    *target = to_real(*source);
+#endif
+}
+
+// 16 channels of the gradients of one task, transposed on the way: lane = bin, row = channel. Where the hardware can, the
+// copy runs beside the arithmetic; finish_copies waits for it.
+__device__ __forceinline__ void copy_gradients(const Problem& problem, int roi, int first_bin, int channel,
+                                               Real* gradients) {
+    const int lane = threadIdx.x % 32, bin = first_bin + lane;
     if (bin >= problem.bins) return;
     const Scalar* row = problem.values + ((long long)roi * problem.channels + channel) * problem.bins + bin;
-    to = min(to, problem.channels - channel);
-    for (int c = from; c < to; ++c) {
-        Real* target = gradients + c * PITCH + lane;
-#if TAD_SCALAR < 2 && __CUDA_ARCH__ >= 800
-        const unsigned int address = (unsigned int)__cvta_generic_to_shared(target);
-        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;"
-                     :: "r"(address), "l"(row + (long long)c * problem.bins), "n"(sizeof(Real)) : "memory");
-#else
-        *target = to_real(row[(long long)c * problem.bins]);
-#endif
+    Real* target = gradients + lane;
+    if (channel + 16 <= problem.channels) {
+#pragma unroll
+        for (int c = 0; c < 16; ++c) copy_one(target + c * PITCH, row + c * problem.bins);
+    } else {
+        for (int c = 0; c < problem.channels - channel; ++c) copy_one(target + c * PITCH, row + c * problem.bins);
     }
 }
 
@@ -154,80 +170,95 @@ __device__ __forceinline__ void finish_copies() {
 #endif
 }
 
-// Adds what one task gives to the chunks of a warp.
-__device__ __forceinline__ void add_task(const Stage& stage, int warp, int warps, int chunks, int lane,
-                                         Real (*sums)[CHUNK]) {
-    const Real* gradients = stage.gradients + lane * PITCH;
+// Adds what a stage of tasks gives to the chunks of a warp. Lanes look at the words of a chunk together, one task each.
+__device__ __forceinline__ void add_stage(const Place& first, int present, int place_words, int place_weights,
+                                          int place_gradients, int warp, int warps, int chunks, Real (*sums)[CHUNK]) {
+    const int lane = threadIdx.x % 32;
 #pragma unroll
     for (int slot = 0; slot < TAD_SLOTS; ++slot) {
         const int chunk = slot * warps + warp;
-        const int word = chunk < chunks ? stage.chunks[chunk] : 0;
-        const int count = PACKED_COUNT(word);
-        const Vector* weights = (const Vector*)(stage.weights + PACKED_ROW(word) * CHUNK);
-        const Real* gradient = gradients + PACKED_BIN(word);
-        for (int i = 0; i < count; ++i) {
-            const Real value = gradient[i];
+        const int word = chunk < chunks && lane < present ? first.words[lane * place_words + chunk] : 0;
+        const int weights_at = lane * place_weights + PACKED_ROW(word) * CHUNK;
+        const int gradients_at = (lane * place_gradients + PACKED_BIN(word)) << 6 | PACKED_COUNT(word);
+        unsigned int todo = __ballot_sync(FULL, word != 0);
+        while (todo) {
+            const int p = __ffs(todo) - 1;
+            todo &= todo - 1;
+            const int place = from_lane(gradients_at, p);
+            const Vector* weights = (const Vector*)(first.weights + from_lane(weights_at, p));
+            const Real* gradient = first.gradients + (place >> 6);
+            const Real* end = gradient + (place & 63);
+#pragma unroll 1
+            do {
+                const Real value = *gradient;
 #pragma unroll
-            for (int part = 0; part < CHUNK / VEC; ++part) {
-                const Vector w = weights[i * (CHUNK / VEC) + part];
+                for (int part = 0; part < CHUNK / VEC; ++part) {
+                    const Vector w = weights[part];
 #pragma unroll
-                for (int v = 0; v < VEC; ++v) sums[slot][part * VEC + v] += w.v[v] * value;
-            }
+                    for (int v = 0; v < VEC; ++v) sums[slot][part * VEC + v] += w.v[v] * value;
+                }
+                weights += CHUNK / VEC;
+            } while (++gradient != end);
         }
     }
 }
 
-// The tasks that concern a block, in rising order, among `SCAN * blockDim.x` candidates; returns how many.
-__device__ int gather_tasks(const Problem& problem, int cursor, int tasks, int parts, int entry, int* queue,
-                            int* counts) {
+// A task that waits for its block.
+struct __align__(16) Queued {
+    Comb comb;
+    int roi, bin;
+};
+
+// The tasks that concern a block, in rising order, among the blockDim.x candidates from `cursor` on; returns how many.
+__device__ int gather_tasks(const Problem& problem, int cursor, int entry, Queued* queue, int* counts) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
-    int total = 0;
-    for (int round = 0; round < SCAN; ++round) {
-        const long long index = cursor + (long long)round * blockDim.x + threadIdx.x;
-        const long long task = blockIdx.y + index * problem.slices;
-        bool mine = false;
-        if (task < tasks) {
-            const int roi = (int)task / parts;
-            const int found = entry_of(problem, load_roi(problem, roi));
-            mine = found == entry;
-            if (found < 0 && entry == 0) *(volatile long long*)problem.bad_roi = roi + 1LL;
-        }
-        const unsigned int votes = __ballot_sync(FULL, mine);
-        if (lane == 0) counts[warp] = __popc(votes);
-        __syncthreads();
-        int start = total;
-        for (int other = 0; other < warps; ++other) {
-            if (other < warp) start += counts[other];
-            total += counts[other];
-        }
-        if (mine) queue[start + __popc(votes & ((1u << lane) - 1))] = (int)task;
-        __syncthreads();
+    const int parts = (problem.bins + BINS - 1) / BINS;
+    const long long task = blockIdx.y + (long long)(cursor + threadIdx.x) * problem.slices;
+    const bool exists = task < (long long)problem.rois_count * parts;
+    const int index = exists ? (int)(task / parts) : 0;
+    const Roi roi = load_roi(problem, index);
+    const int found = entry_of(problem, roi);
+    if (exists && found < 0 && entry == 0) *(volatile long long*)problem.bad_roi = index + 1LL;
+    const bool mine = exists && found == entry;
+    const unsigned int votes = __ballot_sync(FULL, mine);
+    if (lane == 0) counts[warp] = __popc(votes);
+    __syncthreads();
+    int start = 0, total = 0;
+    for (int other = 0; other < warps; ++other) {
+        if (other < warp) start += counts[other];
+        total += counts[other];
     }
+    if (mine) {
+        Queued* place = queue + start + __popc(votes & ((1u << lane) - 1));
+        place->comb = make_comb(problem, roi);
+        place->roi = index;
+        place->bin = (int)(task % parts) * BINS;
+    }
+    __syncthreads();
     return total;
 }
 
-// Grid: (channel tiles * batch entries * windows, slices). The result is (slices, B, C, T) of Real, or the gradient
-// itself where there is one slice.
+// Grid: (batch entries * parts of the channels * windows, slices). The result is (slices, B, C, T) of Real, or the
+// gradient itself where there is one slice.
 extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem problem) {
     extern __shared__ __align__(16) unsigned char shared[];
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
-    const int tiles = (problem.channels + 31) / 32;
-    const int window = blockIdx.x % problem.windows, entry = blockIdx.x / problem.windows / tiles;
-    const int channel = blockIdx.x / problem.windows % tiles * 32;
-    const int all_chunks = (problem.snippets + CHUNK - 1) / CHUNK;
-    const int first_chunk = window * TAD_SLOTS * warps;
-    const int chunks = min(TAD_SLOTS * warps, all_chunks - first_chunk);
-    const int parts = (problem.bins + BINS - 1) / BINS, tasks = problem.rois_count * parts;
-    const int chunk_space = TAD_SLOTS * warps;
+    const int lane = threadIdx.x % 32, all_warps = blockDim.x / 32, warps = all_warps / problem.groups;
+    const int group = threadIdx.x / 32 / warps, warp = threadIdx.x / 32 % warps;
+    const int width = problem.groups * 32, channel_parts = (problem.channels + width - 1) / width;
+    const int window = blockIdx.x % problem.windows, entry = blockIdx.x / problem.windows / channel_parts;
+    const int channel = blockIdx.x / problem.windows % channel_parts * width;
+    const int chunk_space = TAD_SLOTS * warps, first_chunk = window * chunk_space;
+    const int chunks = min(chunk_space, (problem.snippets + CHUNK - 1) / CHUNK - first_chunk);
+    const long long tasks = (long long)problem.rois_count * ((problem.bins + BINS - 1) / BINS);
 
-    // Two sets of stages: one is filled while the other is worked on
-    const int weight_size = problem.capacity * CHUNK, gradient_size = 32 * PITCH;
+    // Two sets of places: one is filled while the other is worked on
+    const int weight_size = problem.capacity * CHUNK, gradient_size = problem.groups * 32 * PITCH;
     Real* weights = (Real*)shared;
     Real* gradients = weights + 2 * problem.stage * weight_size;
-    int* chunk_words = (int*)(gradients + 2 * problem.stage * gradient_size);
-    int* queue = chunk_words + 2 * problem.stage * chunk_space;
-    int* counts = queue + SCAN * blockDim.x;
-    unsigned char* bytes = (unsigned char*)(counts + warps);
+    Queued* queue = (Queued*)(gradients + 2 * problem.stage * gradient_size);
+    int* words = (int*)(queue + blockDim.x);
+    int* counts = words + 2 * problem.stage * chunk_space;
+    unsigned char* bytes = (unsigned char*)(counts + all_warps);
 
     Real sums[TAD_SLOTS][CHUNK];
 #pragma unroll
@@ -235,55 +266,57 @@ extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem
 #pragma unroll
         for (int k = 0; k < CHUNK; ++k) sums[slot][k] = 0;
 
-    const long long per_slice = ((long long)tasks + problem.slices - 1) / problem.slices;
-    for (long long cursor = 0; cursor < per_slice; cursor += SCAN * blockDim.x) {
-        const int queued = gather_tasks(problem, (int)cursor, tasks, parts, entry, queue, counts);
+    const int per_slice = (int)((tasks + problem.slices - 1) / problem.slices);
+    for (int cursor = 0; cursor < per_slice; cursor += blockDim.x) {
+        const int queued = gather_tasks(problem, cursor, entry, queue, counts);
         const int stages = (queued + problem.stage - 1) / problem.stage;
         for (int step = -1; step < stages; ++step) {
-            // Fill the next stage: warps take turns, and two of them share the copy of a task
             const int next = step + 1;
             const int waiting = next < stages ? min(problem.stage, queued - next * problem.stage) : 0;
-            for (int p = warp / 2; p < waiting; p += warps / 2) {
-                const int task = queue[next * problem.stage + p], place = (next & 1) * problem.stage + p;
-                copy_gradients(problem, task / parts, task % parts * BINS, channel, lane, warp % 2 * 16,
-                               warp % 2 * 16 + 16, gradients + place * gradient_size);
+            for (int item = threadIdx.x / 32; item < waiting * problem.groups * 2; item += all_warps) {
+                const int p = item / (problem.groups * 2), rows = item % (problem.groups * 2) * 16;
+                const Queued& task = queue[next * problem.stage + p];
+                copy_gradients(problem, task.roi, task.bin, channel + rows,
+                               gradients + ((next & 1) * problem.stage + p) * gradient_size + rows * PITCH);
             }
             if (step >= 0) {
-                const int present = min(problem.stage, queued - step * problem.stage);
-                for (int p = 0; p < present; ++p) {
-                    const int place = (step & 1) * problem.stage + p;
-                    Stage stage;
-                    stage.gradients = gradients + place * gradient_size;
-                    stage.weights = weights + place * weight_size;
-                    stage.chunks = chunk_words + place * chunk_space;
-                    add_task(stage, warp, warps, chunks, lane, sums);
-                }
+                const int place = (step & 1) * problem.stage;
+                Place at;
+                at.gradients = gradients + place * gradient_size + (group * 32 + lane) * PITCH;
+                at.weights = weights + place * weight_size;
+                at.words = words + place * chunk_space;
+                add_stage(at, min(problem.stage, queued - step * problem.stage), chunk_space, weight_size,
+                          gradient_size, warp, warps, chunks, sums);
             }
-            for (int p = (warp + next * problem.stage) % warps; p < waiting; p += warps) {
-                const int task = queue[next * problem.stage + p], place = (next & 1) * problem.stage + p;
-                Stage stage;
-                stage.gradients = 0;
-                stage.weights = weights + place * weight_size;
-                stage.chunks = chunk_words + place * chunk_space;
-                stage.low = bytes + 2 * place * chunk_space;
-                stage.high = stage.low + chunk_space;
-                describe_backward(problem, task / parts, task % parts * BINS, first_chunk, chunks, lane, stage);
+            // Warps take turns, so that each waits for the others about equally often
+            for (int p = (threadIdx.x / 32 + next * problem.stage) % all_warps; p < waiting; p += all_warps) {
+                const Queued& task = queue[next * problem.stage + p];
+                const int place = (next & 1) * problem.stage + p;
+                Place at;
+                at.gradients = 0;
+                at.weights = weights + place * weight_size;
+                at.words = words + place * chunk_space;
+                at.low = bytes + 2 * place * chunk_space;
+                at.high = at.low + chunk_space;
+                describe_task(problem, task.comb, task.bin, first_chunk, chunks, at);
             }
             finish_copies();
             __syncthreads();
         }
     }
 
-    if (channel + lane >= problem.channels) return;
-    const long long line = ((long long)blockIdx.y * problem.batch + entry) * problem.channels + channel + lane;
+    const int mine = channel + group * 32 + lane;
+    if (mine >= problem.channels) return;
+    const long long line = ((long long)blockIdx.y * problem.batch + entry) * problem.channels + mine;
 #pragma unroll
     for (int slot = 0; slot < TAD_SLOTS; ++slot) {
         const int start = (first_chunk + slot * warps + warp) * CHUNK;
 #pragma unroll
         for (int k = 0; k < CHUNK; ++k) {
+            const long long at = line * problem.snippets + start + k;
             if (start + k >= problem.snippets) continue;
-            if (problem.slices == 1) ((Scalar*)problem.result)[line * problem.snippets + start + k] = to_scalar(sums[slot][k]);
-            else ((Real*)problem.result)[line * problem.snippets + start + k] = sums[slot][k];
+            if (problem.slices == 1) ((Scalar*)problem.result)[at] = to_scalar(sums[slot][k]);
+            else ((Real*)problem.result)[at] = sums[slot][k];
         }
     }
 }

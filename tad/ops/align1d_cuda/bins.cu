@@ -33,7 +33,8 @@ struct Problem {
     int wide_rois;           // rois are float64, else float32
     int batch, channels, snippets, rois_count, bins, ratio;
     int slices;              // blocks that share the rois of one batch entry and channel tile
-    int capacity;            // forward: entries of a bin's list; backward: weight rows of a task
+    int groups;              // forward: tiles in a block; backward: groups of 32 channels in a block
+    int capacity;            // backward: weight rows of a task
     int stage;               // backward: tasks worked on between two barriers
     int windows;             // backward: parts of the sequence, a block each
 };
@@ -82,6 +83,8 @@ __device__ __forceinline__ Roi load_roi(const Problem& problem, int index) {
     return roi;
 }
 
+template <class T> __device__ __forceinline__ T from_lane(T value, int lane) { return __shfl_sync(FULL, value, lane); }
+
 // The batch entry of a roi, or -1 for a roi that must not be used.
 __device__ __forceinline__ int entry_of(const Problem& problem, const Roi& roi) {
     const double span = roi.start - roi.start + roi.end - roi.end;  // NaN unless both are finite
@@ -90,10 +93,26 @@ __device__ __forceinline__ int entry_of(const Problem& problem, const Roi& roi) 
     return good ? (int)roi.batch : -1;
 }
 
-// The batch entry whose blocks answer for a roi: the first also marks the unusable ones.
-__device__ __forceinline__ int owner_of(const Problem& problem, int index) {
-    const int entry = entry_of(problem, load_roi(problem, index));
-    return entry < 0 ? 0 : entry;
+// The batch entry whose blocks answer for a roi: those of the first also mark the unusable ones.
+__device__ __forceinline__ int owner_of(int entry) { return max(entry, 0); }
+
+// What all bins of a roi share; doubles, so that positions far into the sequence keep their fraction.
+struct Comb {
+    double start, width, spacing;  // of the roi; of a bin; from one sample to the next
+    double samples;                // of a bin
+    Real share;                    // weight of a sample
+    Real per_slip;                 // 1 / (1 - spacing)
+};
+
+__device__ __forceinline__ Comb make_comb(const Problem& problem, const Roi& roi) {
+    Comb comb;
+    comb.start = roi.start;
+    comb.width = fmin(fmax(roi.end - roi.start, 1.0), 1e300) / problem.bins;
+    comb.samples = problem.ratio > 0 ? (double)problem.ratio : ceil(comb.width);
+    comb.spacing = comb.width / comb.samples;
+    comb.share = (Real)1 / (Real)comb.samples;
+    comb.per_slip = (Real)1 / (Real)(1.0 - comb.spacing);
+    return comb;
 }
 
 // ------------------------------------------------------------------------------------------------------- bin geometry
@@ -102,7 +121,7 @@ __device__ __forceinline__ int owner_of(const Problem& problem, int index) {
 struct Bin {
     double begin, spacing, first;
     int count;
-    Real share;      // weight of one sample
+    Real share, per_slip;
     bool interior;   // every sample counts and has both neighbours
 };
 
@@ -111,37 +130,34 @@ __device__ __forceinline__ double position(const Bin& bin, int sample) {
     return __dadd_rn(bin.begin, __dmul_rn(bin.first + sample + 0.5, bin.spacing));
 }
 
-__device__ Bin make_bin(const Roi& roi, int index, const Problem& problem) {
-    const double last_snippet = problem.snippets - 1;
-    const double length = fmin(fmax(roi.end - roi.start, 1.0), 1e300);
-    const double width = length / problem.bins;
-    const double samples = problem.ratio > 0 ? (double)problem.ratio : ceil(width);
+__device__ __forceinline__ Bin make_bin(const Comb& comb, int index, const Problem& problem) {
+    const double snippets = problem.snippets;
     Bin bin;
-    bin.begin = __dadd_rn(roi.start, __dmul_rn((double)index, width));
-    bin.spacing = width / samples;
-    bin.share = (Real)(1.0 / samples);
+    bin.begin = __dadd_rn(comb.start, __dmul_rn((double)index, comb.width));
+    bin.spacing = comb.spacing;
+    bin.share = comb.share;
+    bin.per_slip = comb.per_slip;
     bin.first = 0.0;
-    bin.count = samples < 1e9 ? (int)samples : 1000000000;
-    bin.interior = position(bin, 0) >= 0.0 && bin.begin + (samples + 0.5) * bin.spacing < last_snippet
-                   && samples < 1e9;
+    bin.count = (int)fmin(comb.samples, 1e9);
+    bin.interior = position(bin, 0) >= 0.0 && bin.begin + (comb.samples + 0.5) * bin.spacing < snippets - 1.0;
     if (!bin.interior) {
-        double first = ceil((-1.0 - bin.begin) / bin.spacing - 0.5) - 1.0;
-        double last = floor(((double)problem.snippets - bin.begin) / bin.spacing - 0.5) + 1.0;
-        first = fmax(first, 0.0);
-        last = fmin(last, samples - 1.0);
-        bin.first = first;
-        bin.count = (int)fmin(fmax(last - first + 1.0, 0.0), 1e9);
+        const double first = ceil((-1.0 - bin.begin) / bin.spacing - 0.5) - 1.0;
+        const double last = floor((snippets - bin.begin) / bin.spacing - 0.5) + 1.0;
+        bin.first = fmax(first, 0.0);
+        bin.count = (int)fmin(fmax(fmin(last, comb.samples - 1.0) - bin.first + 1.0, 0.0), 1e9);
     }
     return bin;
 }
 
-// Tells `take` the weights of a bin: take.one(snippet, weight) in rising order of snippets, take.run(from, to, weight)
-// for snippets from..to-1, take.more(snippet, weight) for what comes on top of a snippet of that run.
+// Tells `take` the weights of a bin: first, once, take.run(from, to, weight) for snippets from..to-1, then
+// take.one(snippet, weight) for others, and take.more(snippet, weight) for what comes on top.
 template <class Taker>
 __device__ void describe_samples(const Bin& bin, int snippets, Taker& take) {
     const double last_snippet = snippets - 1;
     int tap = -1;
     Real here = 0, next = 0;
+    take.run(0, 0, 0);
+#pragma unroll 1
     for (int sample = 0; sample < bin.count; ++sample) {
         double at = position(bin, sample);
         if (!(at >= -1.0 && at <= (double)snippets)) continue;
@@ -174,20 +190,16 @@ __device__ void describe_run(const Bin& bin, Taker& take) {
     const int left = (int)start;
     const Real part = (Real)(start - left);
     const Real slip = (Real)(1.0 - bin.spacing);
-    int stay = bin.count;  // the sample at which the part falls below 0
-    if (part - (bin.count - 1) * slip < 0) {
-        stay = min(max((int)(part / slip), 0), bin.count - 1);
-        while (stay < bin.count && part - stay * slip >= 0) ++stay;
-        while (stay > 1 && part - (stay - 1) * slip < 0) --stay;
-    }
-    const bool stays = stay < bin.count;
+    const bool stays = part - (bin.count - 1) * slip < 0;
     const int end = left + bin.count - (stays ? 1 : 0);
     const Real end_part = part - (bin.count - 1) * slip + (stays ? 1 : 0);
-    take.one(left, (1 - part) * bin.share);
     take.run(left + 1, end, (1 + slip) * bin.share);
+    take.one(left, (1 - part) * bin.share);
     take.one(end, end_part * bin.share);
     if (stays) {
-        const Real below = part - stay * slip;  // in -slip..0
+        // The sample at which the part falls below 0; one too early or late by rounding changes weights by as little
+        const int stay = min(max((int)(part * bin.per_slip) + 1, 1), bin.count - 1);
+        const Real below = part - stay * slip;
         take.more(left + stay - 1, -below * bin.share);
         take.more(left + stay, (below + slip) * bin.share);
     }

@@ -7,20 +7,20 @@
 #define GROUPS 8               // lanes that share a row of the tile
 #define TILE (GROUPS * VEC)    // channels of a tile: 128 bytes
 
-struct __align__(2 * sizeof(Real)) Entry { Real weight; int row; };  // of a bin's list; row counts Reals
+struct __align__(2 * sizeof(Real)) Entry { Real weight; int row; };  // row counts Reals from the start of a tile
 struct __align__(16) Pair { Entry a, b; };
 struct __align__(4 * sizeof(Scalar)) Four { Scalar v[4]; };
 
-// Bins are described 32 at a time: several whole rois (up to 32 bins) or a part of one.
-struct Tasks { int rois, parts, count; };
-
-__device__ __forceinline__ Tasks forward_tasks(const Problem& problem) {
-    Tasks tasks;
-    tasks.rois = max(1, BINS / problem.bins);
-    tasks.parts = (problem.bins + BINS - 1) / BINS;
-    tasks.count = (problem.rois_count + tasks.rois - 1) / tasks.rois * tasks.parts;
-    return tasks;
-}
+// What a bin adds up besides its list, where the sums of four do not fit there: `fours` rows with one weight.
+struct __align__(16) Head {
+    int size;       // of the list, or one of the marks below
+    int four_row;
+    int fours;
+    Real four_weight;
+};
+#define TOO_LONG -1     // for a list: go sample by sample
+#define UNUSABLE -2     // of a roi that is not finite or has no batch entry
+#define NOT_MINE -3     // not for this block
 
 // Where a bin's list begins, in entries; the shift lets four bins that are read together lie in different banks.
 __device__ __forceinline__ int list_start(int bin, int capacity) {
@@ -29,51 +29,161 @@ __device__ __forceinline__ int list_start(int bin, int capacity) {
 
 struct ListTaker {
     Entry* list;
-    int capacity, snippets, size;
+    Head head;
+    int capacity, snippets;
 
     __device__ __forceinline__ void put(int row, Real weight) {
-        if (size < capacity) {
-            list[size].weight = weight;
-            list[size].row = row * TILE;
+        if (head.size < capacity) {
+            list[head.size].weight = weight;
+            list[head.size].row = row * TILE;
         }
-        ++size;
+        ++head.size;
     }
     __device__ __forceinline__ void one(int snippet, Real weight) { put(snippet, weight); }
     __device__ __forceinline__ void more(int snippet, Real weight) { put(snippet, weight); }
     __device__ __forceinline__ void run(int from, int to, Real weight) {
-        while (from < to && (from & 3)) put(from++, weight);
-        for (; from + 4 <= to; from += 4) put(snippets + (from >> 2), weight);
-        while (from < to) put(from++, weight);
+        const int aligned = (from + 3) & ~3, fours = ((to & ~3) - aligned) >> 2;
+        if (fours > 0) {
+            for (int k = from; k < aligned; ++k) put(k, weight);
+            const int row = snippets + (aligned >> 2);
+            from = to & ~3;
+            if (fours <= capacity - 10) {
+                for (int i = 0; i < fours; ++i) put(row + i, weight);
+            } else {
+                head.four_row = row * TILE;
+                head.fours = fours;
+                head.four_weight = weight;
+            }
+        }
+        for (; from < to; ++from) put(from, weight);
     }
 };
 
-// Fills the tile: row k < T holds snippet k, row T + q the sum of snippets 4q..4q+3.
+// Values of a tile: row k < T holds snippet k, row T + q the sum of snippets 4q..4q+3.
+__device__ __forceinline__ int tile_size(const Problem& problem) {
+    return (problem.snippets + problem.snippets / 4) * TILE;
+}
+
 __device__ void load_tile(const Problem& problem, Real* tile, int entry, int channel) {
-    const int threads = blockDim.x, snippets = problem.snippets;
-    const int column = threadIdx.x % TILE;
+    const int snippets = problem.snippets, column = threadIdx.x % TILE, step = blockDim.x / TILE;
     const bool exists = channel + column < problem.channels;
     const Scalar* row = problem.values + ((long long)entry * problem.channels + channel + column) * snippets;
-    const int lanes = threads / TILE;
     if (snippets % 4 == 0) {
-        for (int k = threadIdx.x / TILE * 4; k < snippets; k += lanes * 4) {
+        for (int k = threadIdx.x / TILE * 4; k < snippets; k += step * 4) {
             Four four;
             if (exists) four = *(const Four*)(row + k);
+#pragma unroll
             for (int i = 0; i < 4; ++i) tile[(k + i) * TILE + column] = exists ? to_real(four.v[i]) : (Real)0;
         }
     } else {
-        for (int k = threadIdx.x / TILE; k < snippets; k += lanes)
+        for (int k = threadIdx.x / TILE; k < snippets; k += step)
             tile[k * TILE + column] = exists ? to_real(row[k]) : (Real)0;
     }
     __syncthreads();
-    for (int q = threadIdx.x / TILE; q < snippets / 4; q += lanes) {
+    for (int q = threadIdx.x / TILE; q < snippets / 4; q += step) {
         const Real* four = tile + 4 * q * TILE + column;
         tile[(snippets + q) * TILE + column] = (four[0] + four[TILE]) + (four[2 * TILE] + four[3 * TILE]);
     }
     __syncthreads();
 }
 
-// A bin whose list is too long: sample by sample.
-__device__ void add_samples(const Bin& bin, const Problem& problem, const Real* column, Real* sum) {
+// 32 bins: several whole rois (up to 32 bins) or a part of one.
+struct Tasks { int rois, parts, count; };
+
+__device__ __forceinline__ Tasks all_tasks(const Problem& problem) {
+    Tasks tasks;
+    tasks.rois = max(1, BINS / problem.bins);
+    tasks.parts = (problem.bins + BINS - 1) / BINS;
+    tasks.count = (problem.rois_count + tasks.rois - 1) / tasks.rois * tasks.parts;
+    return tasks;
+}
+
+struct Task {
+    int roi, bin;  // of its first lane
+    int used;      // lanes with a bin
+};
+
+__device__ __forceinline__ int roi_of(const Problem& problem, const Task& task, int lane) {
+    return task.roi + (problem.bins < BINS ? lane / problem.bins : 0);
+}
+__device__ __forceinline__ int bin_of(const Problem& problem, const Task& task, int lane) {
+    return problem.bins < BINS ? lane % problem.bins : task.bin + lane;
+}
+
+// Four neighbouring bins of a lane's channels, side by side to keep many reads under way. Lists are padded to `most`.
+__device__ __forceinline__ void add_lists(const Entry* list, int capacity, int most, const Real* column,
+                                          Real (*sums)[VEC]) {
+#pragma unroll 1
+    for (int i = 0; i < most; i += 2) {
+        Pair pairs[4];
+#pragma unroll
+        for (int j = 0; j < 4; ++j) pairs[j] = *(const Pair*)(list + j * capacity + i);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            const Vector x = *(const Vector*)(column + pairs[j].a.row), y = *(const Vector*)(column + pairs[j].b.row);
+#pragma unroll
+            for (int v = 0; v < VEC; ++v) sums[j][v] += pairs[j].a.weight * x.v[v] + pairs[j].b.weight * y.v[v];
+        }
+    }
+}
+
+// What is not in the lists: sums of four beside them, nothing at all, rois that cannot be used.
+__device__ __forceinline__ void add_rest(const Head& head, const Real* column, Real* sum) {
+    if (head.size <= 0) {
+#pragma unroll
+        for (int v = 0; v < VEC; ++v) sum[v] = head.size == UNUSABLE ? quiet_nan() : (Real)0;
+    }
+#pragma unroll 1
+    for (int i = 0; i < head.fours; ++i) {
+        const Vector x = *(const Vector*)(column + head.four_row + i * TILE);
+#pragma unroll
+        for (int v = 0; v < VEC; ++v) sum[v] += head.four_weight * x.v[v];
+    }
+}
+
+__device__ __forceinline__ int warp_max(int value) {
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) value = max(value, __shfl_xor_sync(FULL, value, step));
+    return value;
+}
+
+// Four neighbouring bins of the lane's channels.
+__device__ __forceinline__ void store_bins(const Problem& problem, const Task& task, int first, int channel,
+                                           const bool* mine, Real (*sums)[VEC]) {
+    Scalar* result = (Scalar*)problem.result;
+    if (problem.bins % 4 == 0) {  // all four belong to one roi
+        if (!mine[0]) return;
+        Scalar* row = result + ((long long)roi_of(problem, task, first) * problem.channels + channel) * problem.bins
+                      + bin_of(problem, task, first);
+#pragma unroll
+        for (int v = 0; v < VEC; ++v) {
+            Four four;
+#pragma unroll
+            for (int j = 0; j < 4; ++j) four.v[j] = to_scalar(sums[j][v]);
+            if (channel + v < problem.channels) *(Four*)(row + v * problem.bins) = four;
+        }
+        return;
+    }
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+        if (!mine[j]) continue;
+        Scalar* row = result + ((long long)roi_of(problem, task, first + j) * problem.channels + channel) * problem.bins
+                      + bin_of(problem, task, first + j);
+#pragma unroll
+        for (int v = 0; v < VEC; ++v)
+            if (channel + v < problem.channels) row[v * problem.bins] = to_scalar(sums[j][v]);
+    }
+}
+
+// A bin whose list would be too long: sample by sample, over what store_bins left there.
+__device__ __forceinline__ void store_samples(const Problem& problem, const Task& task, int lane, int channel,
+                                           const Real* column) {
+    const int roi = roi_of(problem, task, lane), index = bin_of(problem, task, lane);
+    const Bin bin = make_bin(make_comb(problem, load_roi(problem, roi)), index, problem);
+    Real sum[VEC];
+#pragma unroll
+    for (int v = 0; v < VEC; ++v) sum[v] = 0;
+#pragma unroll 1
     for (int sample = 0; sample < bin.count; ++sample) {
         double at = position(bin, sample);
         if (!(at >= -1.0 && at <= (double)problem.snippets)) continue;
@@ -81,165 +191,157 @@ __device__ void add_samples(const Bin& bin, const Problem& problem, const Real* 
         const int left = (int)at, right = min(left + 1, problem.snippets - 1);
         const Real part = (Real)(at - left);
         const Vector a = *(const Vector*)(column + left * TILE), b = *(const Vector*)(column + right * TILE);
+#pragma unroll
         for (int v = 0; v < VEC; ++v) sum[v] += bin.share * ((1 - part) * a.v[v] + part * b.v[v]);
     }
-}
-
-__device__ __forceinline__ void add_list(const Entry* list, int size, const Real* column, Real* sum) {
-#pragma unroll 2
-    for (int i = 0; i < size; i += 2) {
-        const Pair pair = *(const Pair*)(list + i);
-        const Vector x = *(const Vector*)(column + pair.a.row), y = *(const Vector*)(column + pair.b.row);
+    Scalar* row = (Scalar*)problem.result + ((long long)roi * problem.channels + channel) * problem.bins + index;
 #pragma unroll
-        for (int v = 0; v < VEC; ++v) sum[v] += pair.a.weight * x.v[v] + pair.b.weight * y.v[v];
-    }
+    for (int v = 0; v < VEC; ++v)
+        if (channel + v < problem.channels) row[v * problem.bins] = to_scalar(sum[v]);
 }
 
-struct ForwardTask { int roi, bin; };  // of its first lane
-
-// Describes the task's bins, one a lane: lists in shared memory. Size -1: too long for a list; -2: an unusable roi;
-// -3: not for this block.
-__device__ __forceinline__ void describe_forward(const Problem& problem, const ForwardTask& task, int entry, int lane,
-                                                 Entry* lists, int* sizes) {
-    const int roi_index = task.roi + (problem.bins <= BINS ? lane / problem.bins : 0);
-    const int bin_index = problem.bins <= BINS ? lane % problem.bins : task.bin + lane;
-    const bool used = problem.bins <= BINS ? lane < max(1, BINS / problem.bins) * problem.bins
-                                           : bin_index < problem.bins;
-    int size = -3;
-    if (used && roi_index < problem.rois_count) {
-        const Roi roi = load_roi(problem, roi_index);
-        const int found = entry_of(problem, roi);
-        if (found < 0 && entry == 0) {
-            *(volatile long long*)problem.bad_roi = roi_index + 1LL;
-            size = -2;
-        } else if (found == entry) {
-            const Bin bin = make_bin(roi, bin_index, problem);
-            ListTaker take;
-            take.list = lists + list_start(lane, problem.capacity);
-            take.capacity = problem.capacity;
-            take.snippets = problem.snippets;
-            take.size = 0;
-            describe(bin, problem, take);
-            if (take.size & 1) {
-                const int last = take.size - 1;
-                take.put(last < problem.capacity ? take.list[last].row / TILE : 0, (Real)0);
-            }
-            size = take.size <= problem.capacity ? take.size : -1;
-        }
-    }
-    sizes[lane] = size;
-}
-
-__device__ __forceinline__ void forward_task(const Problem& problem, const ForwardTask& task, int channel, int lane,
-                                             const Real* tile, const Entry* lists, const int* sizes) {
-    const int group = lane % GROUPS, quarter = lane / GROUPS;
+// The described bins of a task for one tile: 8 lanes a bin, so that four bins are read at once.
+__device__ __forceinline__ void apply_task(const Problem& problem, const Task& task, int channel, const Real* tile,
+                                           const Entry* lists, const Head* heads, int most, bool plain) {
+    const int lane = threadIdx.x % 32, group = lane % GROUPS, quarter = lane / GROUPS;
     const Real* column = tile + group * VEC;
-    Scalar* result = (Scalar*)problem.result;
+#pragma unroll 1
     for (int half = 0; half < 2; ++half) {
         const int first = half * 16 + quarter * 4;
+        if (half * 16 >= task.used) break;
         Real sums[4][VEC];
-        bool mine[4];
 #pragma unroll
-        for (int j = 0; j < 4; ++j) {
+        for (int j = 0; j < 4; ++j)
 #pragma unroll
             for (int v = 0; v < VEC; ++v) sums[j][v] = 0;
-            const int size = sizes[first + j];
-            mine[j] = size > -3;
-            if (size >= 0) {
-                add_list(lists + list_start(first + j, problem.capacity), size, column, sums[j]);
-            } else if (size == -1) {
-                const int roi = task.roi + (problem.bins <= BINS ? (first + j) / problem.bins : 0);
-                const int bin = problem.bins <= BINS ? (first + j) % problem.bins : task.bin + first + j;
-                add_samples(make_bin(load_roi(problem, roi), bin, problem), problem, column, sums[j]);
-            } else if (size == -2) {
-                for (int v = 0; v < VEC; ++v) sums[j][v] = quiet_nan();
-            }
-        }
-        const int start = channel + group * VEC;
-        if (problem.bins % 4 == 0) {  // four neighbouring bins belong to one roi
-            const int roi = task.roi + (problem.bins <= BINS ? first / problem.bins : 0);
-            const int bin = problem.bins <= BINS ? first % problem.bins : task.bin + first;
-            Scalar* row = result + ((long long)roi * problem.channels + start) * problem.bins + bin;
-            if (mine[0]) {
-#pragma unroll
-                for (int v = 0; v < VEC; ++v) {
-                    Four four;
-#pragma unroll
-                    for (int j = 0; j < 4; ++j) four.v[j] = to_scalar(sums[j][v]);
-                    if (start + v < problem.channels) *(Four*)(row + (long long)v * problem.bins) = four;
-                }
-            }
-        } else {
+        add_lists(lists + list_start(first, problem.capacity), problem.capacity, most, column, sums);
+        bool mine[4] = {true, true, true, true};
+        if (!plain) {
 #pragma unroll
             for (int j = 0; j < 4; ++j) {
-                if (!mine[j]) continue;
-                const int roi = task.roi + (problem.bins <= BINS ? (first + j) / problem.bins : 0);
-                const int bin = problem.bins <= BINS ? (first + j) % problem.bins : task.bin + first + j;
-                for (int v = 0; v < VEC && start + v < problem.channels; ++v)
-                    result[((long long)roi * problem.channels + start + v) * problem.bins + bin] = to_scalar(sums[j][v]);
+                const Head head = heads[first + j];
+                mine[j] = head.size != NOT_MINE;
+                add_rest(head, column, sums[j]);
             }
         }
+        store_bins(problem, task, first, channel + group * VEC, mine, sums);
+    }
+    if (plain) return;
+#pragma unroll 1
+    for (int i = 0; i < 8; ++i) {
+        const int bin = i / 4 * 16 + quarter * 4 + i % 4;  // the lane that stored there
+        if (heads[bin].size == TOO_LONG) store_samples(problem, task, bin, channel + group * VEC, column);
     }
 }
 
-// Whether a task may hold a roi of a batch entry; looking at every roi pays only where there are one or two.
-__device__ __forceinline__ bool concerns(const Problem& problem, const Tasks& tasks, int task, int entry) {
-    const int first = task / tasks.parts * tasks.rois;
-    if (tasks.rois > 2) return true;
-    if (owner_of(problem, first) == entry) return true;
-    return tasks.rois == 2 && first + 1 < problem.rois_count && owner_of(problem, first + 1) == entry;
+// Describes the bins of a task, one a lane; returns the size that all lists are padded to.
+__device__ __forceinline__ int describe_task(const Problem& problem, const Task& task, const Comb& comb, int entry,
+                                             bool mine, Entry* lists, Head* heads, bool* plain) {
+    const int lane = threadIdx.x % 32, roi = roi_of(problem, task, lane);
+    ListTaker take;
+    take.list = lists + list_start(lane, problem.capacity);
+    take.capacity = problem.capacity;
+    take.snippets = problem.snippets;
+    take.head.size = take.head.four_row = take.head.fours = 0;
+    take.head.four_weight = 0;
+    if (mine && entry >= 0) describe(make_bin(comb, bin_of(problem, task, lane), problem), problem, take);
+    const bool fits = take.head.size <= problem.capacity;
+    const int size = fits ? take.head.size : 0, most = (warp_max(size) + 1) & ~1;
+    const int row = size > 0 ? take.list[size - 1].row : 0;  // the same row again, weighted 0
+    for (int i = size; i < most; ++i) {
+        take.list[i].weight = 0;
+        take.list[i].row = row;
+    }
+    if (!fits) take.head.size = TOO_LONG;
+    if (!mine) take.head.size = NOT_MINE;
+    if (mine && entry < 0) {
+        take.head.size = UNUSABLE;
+        *(volatile long long*)problem.bad_roi = roi + 1LL;
+    }
+    heads[lane] = take.head;
+    *plain = !__any_sync(FULL, take.head.size <= 0 || take.head.fours > 0);
+    return most;
 }
 
-// Every warp goes through its tasks; `lists` is the shared memory after the tile, `tile` shared or global.
-__device__ __forceinline__ void forward_tasks_of_warp(const Problem& problem, int entry, int channel, const Real* tile,
-                                                      Entry* lists) {
+// Every warp goes through its tasks, looking at the rois of as many tasks together as it has lanes for.
+__device__ __forceinline__ void do_tasks(const Problem& problem, int entry, int channel, const Real* tiles,
+                                         unsigned char* memory) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
-    const int list_size = list_start(BINS - 1, problem.capacity) + problem.capacity;
-    int* sizes = (int*)(lists + warps * list_size) + warp * BINS;
-    lists += warp * list_size;
-    const Tasks tasks = forward_tasks(problem);
-    const int stride = problem.slices * warps;
-    for (int base = blockIdx.y * warps + warp; base < tasks.count; base += 32 * stride) {
-        const int candidate = base + lane * stride;
-        unsigned int todo = __ballot_sync(FULL, candidate < tasks.count && concerns(problem, tasks, candidate, entry));
-        while (todo) {
-            const int index = base + (__ffs(todo) - 1) * stride;
-            todo &= todo - 1;
-            ForwardTask task;
+    const int list_space = list_start(BINS - 1, problem.capacity) + problem.capacity;
+    Entry* lists = (Entry*)memory + warp * list_space;
+    Head* heads = (Head*)((Entry*)memory + warps * list_space) + warp * BINS;
+    const Tasks tasks = all_tasks(problem);
+    const int together = 32 / tasks.rois, stride = problem.slices * warps;
+    for (int base = blockIdx.y * warps + warp; base < tasks.count; base += together * stride) {
+        const int candidate = base + lane / tasks.rois * stride;
+        const int roi_index = candidate / tasks.parts * tasks.rois + lane % tasks.rois;
+        const bool exists = lane / tasks.rois < together && candidate < tasks.count && roi_index < problem.rois_count;
+        const Roi roi = load_roi(problem, exists ? roi_index : 0);
+        const int found = exists ? entry_of(problem, roi) : -1;
+        const Comb comb = make_comb(problem, roi);
+        const unsigned int votes = __ballot_sync(FULL, exists && owner_of(found) == entry);
+        for (int i = 0; i < together; ++i) {
+            if (!(votes >> i * tasks.rois & (FULL >> (32 - tasks.rois)))) continue;
+            const int index = base + i * stride;
+            Task task;
             task.roi = index / tasks.parts * tasks.rois;
             task.bin = index % tasks.parts * BINS;
-            describe_forward(problem, task, entry, lane, lists, sizes);
+            task.used = problem.bins < BINS ? tasks.rois * problem.bins : min(BINS, problem.bins - task.bin);
+            const int source = min(i * tasks.rois + (problem.bins < BINS ? lane / problem.bins : 0), 31);
+            Comb shared_comb;
+            shared_comb.start = from_lane(comb.start, source);
+            shared_comb.width = from_lane(comb.width, source);
+            shared_comb.spacing = from_lane(comb.spacing, source);
+            shared_comb.samples = from_lane(comb.samples, source);
+            shared_comb.share = from_lane(comb.share, source);
+            shared_comb.per_slip = from_lane(comb.per_slip, source);
+            const int owner = from_lane(found, source);
+            const bool mine = lane < task.used && roi_of(problem, task, lane) < problem.rois_count
+                              && owner_of(owner) == entry;
+            bool plain;
+            const int most = describe_task(problem, task, shared_comb, owner, mine, lists, heads, &plain);
             __syncwarp();
-            forward_task(problem, task, channel, lane, tile, lists, sizes);
+            for (int group = 0; group < problem.groups; ++group) {
+                const int start = channel + group * TILE;
+                if (start < problem.channels)
+                    apply_task(problem, task, start, tiles + group * tile_size(problem), lists, heads, most, plain);
+            }
             __syncwarp();
         }
     }
 }
 
-// Grid: (channel tiles * batch entries, slices). Dynamic shared memory: tile, then lists and sizes of each warp.
-extern "C" __global__ void __launch_bounds__(512) align1d_forward(const Problem problem) {
-    extern __shared__ __align__(16) unsigned char shared[];
-    const int tiles = (problem.channels + TILE - 1) / TILE;
-    const int entry = blockIdx.x / tiles, channel = blockIdx.x % tiles * TILE;
-    Real* tile = (Real*)shared;
-    load_tile(problem, tile, entry, channel);
-    forward_tasks_of_warp(problem, entry, channel, tile,
-                          (Entry*)(tile + (problem.snippets + problem.snippets / 4) * TILE));
+// A block's part of the channels: grid.x is (batch entries * blocks for the channels of one).
+struct Part { int entry, channel; };
+
+__device__ __forceinline__ Part part_of(const Problem& problem) {
+    const int width = problem.groups * TILE, parts = (problem.channels + width - 1) / width;
+    Part part;
+    part.entry = blockIdx.x / parts;
+    part.channel = blockIdx.x % parts * width;
+    return part;
 }
 
-// For sequences whose tile does not fit into shared memory: align1d_tiles writes all tiles to global memory first.
+// Grid: (batch entries * parts of the channels, slices). Dynamic shared memory: tiles, then each warp's lists and heads.
+extern "C" __global__ void __launch_bounds__(640) align1d_forward(const Problem problem) {
+    extern __shared__ __align__(16) unsigned char shared[];
+    const Part part = part_of(problem);
+    Real* tiles = (Real*)shared;
+    for (int group = 0; group < problem.groups; ++group)
+        load_tile(problem, tiles + group * tile_size(problem), part.entry, part.channel + group * TILE);
+    do_tasks(problem, part.entry, part.channel, tiles, (unsigned char*)(tiles + problem.groups * tile_size(problem)));
+}
+
+// For sequences whose tile does not fit into shared memory: align1d_tiles writes the tiles to global memory first.
 extern "C" __global__ void __launch_bounds__(512) align1d_tiles(const Problem problem) {
-    const int tiles = (problem.channels + TILE - 1) / TILE;
-    const long long size = (long long)(problem.snippets + problem.snippets / 4) * TILE;
-    load_tile(problem, problem.tiles + blockIdx.x * size, blockIdx.x / tiles, blockIdx.x % tiles * TILE);
+    const Part part = part_of(problem);
+    load_tile(problem, problem.tiles + (long long)blockIdx.x * tile_size(problem), part.entry, part.channel);
 }
 
-extern "C" __global__ void __launch_bounds__(512) align1d_forward_long(const Problem problem) {
+extern "C" __global__ void __launch_bounds__(640) align1d_forward_long(const Problem problem) {
     extern __shared__ __align__(16) unsigned char shared[];
-    const int tiles = (problem.channels + TILE - 1) / TILE;
-    const long long size = (long long)(problem.snippets + problem.snippets / 4) * TILE;
-    forward_tasks_of_warp(problem, blockIdx.x / tiles, blockIdx.x % tiles * TILE, problem.tiles + blockIdx.x * size,
-                          (Entry*)shared);
+    const Part part = part_of(problem);
+    do_tasks(problem, part.entry, part.channel, problem.tiles + (long long)blockIdx.x * tile_size(problem), shared);
 }
 
 // Marks an unusable roi, if there is one, and does nothing else.

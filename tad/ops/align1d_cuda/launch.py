@@ -12,9 +12,10 @@ from tad.ops.align1d_cuda.guard import RoiGuard
 VECTOR_BYTES = 16     # of channels that a lane reads at once
 ROW_BYTES = 128       # of channels in a row of a forward tile
 BINS = 32             # bins that a warp describes together
+LEAST_CAPACITY = 10   # entries of a bin's list: two ends, two corrections, six snippets beside the sums of four
 CHUNK = 8             # snippets with one row of backward weights
 PITCH = 33            # values between the gradients of two channels
-SCAN = 4              # candidates that a thread looks at in one go
+QUEUED_BYTES = {4: 48, 8: 64}  # of a task that waits for its block, for each size of what is added up in
 RESERVED = 1024       # bytes of shared memory that the driver keeps for itself in each block
 
 
@@ -23,7 +24,7 @@ class Problem(ctypes.Structure):
 
     _fields_ = [(name, ctypes.c_uint64) for name in ("values", "rois", "tiles", "result", "bad_roi")] + \
                [(name, ctypes.c_int) for name in ("wide_rois", "batch", "channels", "snippets", "rois_count", "bins",
-                                                  "ratio", "slices", "capacity", "stage", "windows")]
+                                                  "ratio", "slices", "groups", "capacity", "stage", "windows")]
 
 
 class Machine(NamedTuple):
@@ -41,7 +42,8 @@ class Layout(NamedTuple):
     threads: int
     shared: int       # bytes of dynamic shared memory
     slices: int
-    capacity: int
+    groups: int
+    capacity: int = 0
     stage: int = 0
     windows: int = 1
     slots: int = 1
@@ -70,42 +72,60 @@ def forward_layout(shape, machine, registers=64):
     :returns: :class:`Layout`; ``tile_values`` is above 0 where the tile does not fit into shared memory.
     """
     rows = shape.snippets + shape.snippets // 4
-    tile = rows * ROW_BYTES
-    # A bin of T / R snippets: two ends, two corrections, up to six snippets beside the sums of four
-    capacity = min(40, max(8, 10 + ceil_div(ceil_div(shape.snippets, shape.bins), 4)))
-    capacity += capacity % 2
-    entry = 2 * shape.real
-    per_warp = (BINS * capacity + (BINS - 1) // 4 * VECTOR_BYTES // entry) * entry + BINS * 4
+    capacity = list_capacity(shape)
+    tile, lists = rows * ROW_BYTES, list_bytes(capacity, shape.real)
+    wanted = ceil_div(shape.channels, ROW_BYTES // shape.real)  # tiles of one batch entry
     room = machine.shared_per_block
-    warps = next((warps for warps in (16, 8, 4) if tile + warps * per_warp <= room), 0)
-    tile_values = 0
-    units = shape.batch * ceil_div(shape.channels, ROW_BYTES // shape.real)
-    if not warps:
-        warps = next(warps for warps in (16, 8, 4, 2, 1) if warps * per_warp <= room)
-        tile_values, tile = units * rows * (ROW_BYTES // shape.real), 0
-    shared = tile + warps * per_warp
+    warps = next((warps for warps in (20, 16, 12, 8, 4) if tile + warps * lists <= room), 0)
+    fits = warps > 0
+    groups, tile_values = 1, 0
+    if fits:
+        groups = max(1, min(4, wanted, (room - warps * lists) // tile))
+        groups = ceil_div(wanted, ceil_div(wanted, groups))
+    else:
+        warps = 8
+        tile_values = shape.batch * wanted * rows * (ROW_BYTES // shape.real)
+    shared = (groups * tile if fits else 0) + warps * lists
+    units = shape.batch * ceil_div(wanted, groups)
     tasks = ceil_div(shape.rois, max(1, BINS // shape.bins)) * ceil_div(shape.bins, BINS)
     slices = slices_for(units, ceil_div(tasks, warps), 32 * warps, shared, registers, machine)
-    return Layout((units, slices), 32 * warps, shared, slices, capacity, tile_values=tile_values)
+    return Layout((units, slices), 32 * warps, shared, slices, groups, capacity, tile_values=tile_values)
+
+
+def list_capacity(shape):
+    """Entries of a bin's list that hold any bin of a roi no longer than the sequence, if that is not too much."""
+    fours = ceil_div(shape.snippets, shape.bins) // 4
+    return LEAST_CAPACITY + min(6, fours + fours % 2 if fours > 1 else 0)
+
+
+def list_bytes(capacity, real):
+    """Shared memory of the lists and heads of one warp of the forward kernel."""
+    return ((BINS - 1) // 4 * VECTOR_BYTES + BINS * capacity * 2 * real) + BINS * 4 * real
 
 
 def backward_layout(shape, machine, registers=128):
-    """The layout of the backward kernel."""
-    all_chunks = ceil_div(shape.snippets, CHUNK)
+    """The layout of the backward kernel: as many channels in a block as the sequence leaves warps and memory for."""
+    candidates = [backward_blocks(shape, machine, *option) for option in ((16, 4), (16, 2), (16, 1), (8, 1), (4, 1))]
+    layout = next((found for found in candidates if found.windows == 1 and found.stage >= 4), None)
+    layout = layout or next((found for found in candidates[2:] if found.stage >= 2), candidates[-1])
+    units = shape.batch * ceil_div(shape.channels, layout.groups * 32) * layout.windows
+    tasks = shape.rois * ceil_div(shape.bins, BINS)
+    slices = slices_for(units, ceil_div(tasks, 64), layout.threads, layout.shared, registers, machine)
+    return layout._replace(grid=(units, slices), slices=slices)
+
+
+def backward_blocks(shape, machine, all_warps, groups):
+    """The layout of a block of ``all_warps`` for ``groups`` x 32 channels; grid and slices are left open."""
+    all_chunks, warps = ceil_div(shape.snippets, CHUNK), all_warps // groups
     most = 8 if shape.real == 4 else 4  # chunks of a warp that fit into its registers
-    warps = 16 if all_chunks > 8 else 8
     slots = min(most, next((slots for slots in program.SLOTS if slots * warps >= all_chunks), most))
-    windows = ceil_div(all_chunks, slots * warps)
     chunk_space = slots * warps
     capacity = min(chunk_space, all_chunks) + 2 * BINS
-    place = (capacity * CHUNK + 32 * PITCH) * shape.real + chunk_space * 4 + 2 * chunk_space
-    fixed = (SCAN * 32 * warps + warps) * 4
+    place = (capacity * CHUNK + groups * 32 * PITCH) * shape.real + chunk_space * 4 + 2 * chunk_space
+    fixed = 32 * all_warps * QUEUED_BYTES[shape.real] + all_warps * 4
     stage = min(8, (machine.shared_per_block - fixed) // (2 * place))
-    shared = 2 * stage * place + fixed
-    units = shape.batch * ceil_div(shape.channels, 32) * windows
-    tasks = shape.rois * ceil_div(shape.bins, BINS)
-    slices = slices_for(units, ceil_div(tasks, 64), 32 * warps, shared, registers, machine)
-    return Layout((units, slices), 32 * warps, shared, slices, capacity, stage, windows, slots)
+    return Layout((0, 0), 32 * all_warps, 2 * stage * place + fixed, 0, groups, capacity, stage,
+                  ceil_div(all_chunks, chunk_space), slots)
 
 
 def slices_for(units, most, threads, shared, registers, machine):
@@ -191,7 +211,7 @@ class Kernels(object):
         """The record that the kernels take."""
         return Problem(values.data_ptr(), rois.data_ptr(), 0, result.data_ptr(), self.guard.address,
                        int(rois.dtype == torch.float64), shape.batch, shape.channels, shape.snippets, shape.rois,
-                       shape.bins, ratio, layout.slices, layout.capacity, layout.stage, layout.windows)
+                       shape.bins, ratio, layout.slices, layout.groups, layout.capacity, layout.stage, layout.windows)
 
 
 def coordinates(rois):

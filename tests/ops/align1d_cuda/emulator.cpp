@@ -48,6 +48,7 @@ template <class T> static T exchange(T value, int source) {
 template <class T> static T __shfl_sync(unsigned, T value, int source) { return exchange(value, source); }
 template <class T> static T __shfl_up_sync(unsigned, T value, int by) { return exchange(value, lane() - by); }
 template <class T> static T __shfl_down_sync(unsigned, T value, int by) { return exchange(value, lane() + by); }
+template <class T> static T __shfl_xor_sync(unsigned, T value, int mask) { return exchange(value, lane() ^ mask); }
 static unsigned __ballot_sync(unsigned, bool vote) {
     warp().slots[lane()] = vote;
     __syncwarp();
