@@ -42,6 +42,16 @@ def make_folder(path):
         raise UserError("cannot make the folder %s: %s" % (path, error.strerror))
 
 
+def check_writable(path):
+    """Find out before the work that its result could not be written to ``path``."""
+    folder = os.path.dirname(os.path.abspath(path))
+    make_folder(folder)
+    if os.path.isdir(path):
+        raise UserError("cannot write %s: it is a folder; give a file name" % path)
+    if not os.access(folder, os.W_OK):
+        raise UserError("cannot write %s: the folder is read-only" % path)
+
+
 def write_json(path, value):
     """``value`` as indented JSON, atomically. NaN and infinity are refused: they are not JSON."""
     with atomic_write(path) as stream:
