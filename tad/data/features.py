@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections import OrderedDict
+from functools import partial
 
 import h5py
 import numpy as np
@@ -53,6 +54,7 @@ class FeatureStore(object):
 
 
 def _checked(array):
+    array = np.asarray(array)
     if array.ndim != 2:
         raise FeatureError("has features of shape %s, where (snippets, channels) is needed" % (array.shape,))
     if 0 in array.shape:
@@ -95,7 +97,7 @@ def _open_folder(path):
             files[stem] = os.path.join(path, entry)
     if not files:
         raise UserError("the feature folder %s holds no %s file" % (path, ", ".join(FOLDER_SUFFIXES)))
-    return (lambda name: _read_file(files[name])), frozenset(files)
+    return partial(_read_file, files), frozenset(files)
 
 
 def _open_npz(path):
@@ -104,11 +106,7 @@ def _open_npz(path):
             ids = frozenset(archive.files)
     except Exception as error:  # numpy raises zipfile, zlib, OS and value errors for a broken file
         raise UserError("cannot read the features %s: %s" % (path, error))
-
-    def load(name):
-        return _guarded(lambda: _npz_member(path, name), path)
-
-    return load, ids
+    return partial(_guarded, _npz_member, path), ids
 
 
 def _npz_member(path, name):
@@ -119,16 +117,12 @@ def _npz_member(path, name):
 def _open_hdf5(path):
     try:
         with h5py.File(path, "r") as archive:
-            ids = frozenset(name for name in archive if isinstance(archive[name], h5py.Dataset))
+            ids = frozenset(name for name in archive if isinstance(archive.get(name), h5py.Dataset))
     except OSError as error:
         raise UserError("cannot read the features %s: %s" % (path, error))
     if not ids:
         raise UserError("the HDF5 file %s holds no dataset at its top level" % path)
-
-    def load(name):
-        return _guarded(lambda: _hdf5_dataset(path, name), path)
-
-    return load, ids
+    return partial(_guarded, _hdf5_dataset, path), ids
 
 
 def _hdf5_dataset(path, name):
@@ -136,21 +130,24 @@ def _hdf5_dataset(path, name):
         return archive[name][()]
 
 
-def _read_file(path):
-    suffix = os.path.splitext(path)[1].lower()
-    readers = {".npy": lambda: np.load(path, allow_pickle=False), ".npz": lambda: _only_array(path),
-               ".csv": lambda: _read_csv(path)}
-    return _guarded(readers[suffix], path)
+def _read_file(files, name):
+    path = files[name]
+    return _guarded(READERS[os.path.splitext(path)[1].lower()], path)
 
 
-def _guarded(read, path):
+def _guarded(read, path, *name):
+    """``read(path, *name)``, whose every failure becomes a :class:`FeatureError`."""
     try:
-        return read()
+        return read(path, *name)
     except FeatureError:
         raise
     except Exception as error:  # a broken file surfaces as one of a dozen types, by library and version
         reason = str(error).strip().splitlines()
         raise FeatureError("has unreadable features (%s: %s)" % (path, reason[0] if reason else type(error).__name__))
+
+
+def _read_npy(path):
+    return np.load(path, allow_pickle=False)
 
 
 def _only_array(path):
@@ -175,3 +172,6 @@ def _read_csv(path):
         raise FeatureError("has text in its features (%s, data row %d, column %d: '%s')"
                            % (path, row + 1, column + 1, text.iloc[row, column]))
     return body.values.astype(np.float64)
+
+
+READERS = {".npy": _read_npy, ".npz": _only_array, ".csv": _read_csv}
