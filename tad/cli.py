@@ -14,7 +14,7 @@ CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "configs")
 
 def main(arguments=None):
     """Run one command; returns the exit code: 0, 2 on a user's error, 130 on Ctrl-C."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _once(_show_warning)
     warnings.simplefilter("always", DataWarning)
     options = build_parser().parse_args(arguments)
     try:
@@ -29,11 +29,22 @@ def main(arguments=None):
         # The reader of our output has gone (head, less); Python must not complain while it closes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A full disk, a file that may not be read: outside the program, and not worth a traceback
+        print("tad: %s" % error, file=sys.stderr)
+        return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without argparse's lines of usage before it."""
+
+    def error(self, message):
+        self.exit(2, "tad: %s; see %s --help\n" % (message, self.prog))
 
 
 def build_parser():
-    parser = argparse.ArgumentParser(prog="tad", description="Temporal action detection: find which actions happen in "
-                                     "a recording, when each starts and ends.")
+    parser = _Parser(prog="tad", description="Temporal action detection: find which actions happen in a recording, "
+                     "when each starts and ends.")
     parser.add_argument("--version", action="version", version="tad " + tad.__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     verbs.required = True
@@ -161,6 +172,18 @@ def _show_results(folder, metrics, pictures):
         print("picture:    %s" % path)
     if len(pictures) > 3:
         print("            and %d more beside them" % (len(pictures) - 3))
+
+
+def _once(show):
+    """Show each message once: several steps of a run look at the same data."""
+    shown = set()
+
+    def show_new(message, category, *rest):
+        if (category, str(message)) not in shown:
+            shown.add((category, str(message)))
+            show(message, category, *rest)
+
+    return show_new
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
