@@ -166,6 +166,8 @@ def _read_csv(path):
     first_is_names = len(table) > 0 and numbers.iloc[0].isna().all()
     body = numbers.iloc[1:] if first_is_names else numbers
     text = table.iloc[1:] if first_is_names else table
+    if not len(body):
+        return np.zeros(body.shape)
     words = body.isna() & ~text.isna() & ~text.apply(lambda column: column.str.strip().str.lower().eq("nan"))
     if words.values.any():
         row, column = np.argwhere(words.values)[0]
