@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+# The tensors of tests are tiny: threads would only wait for each other, longest on a busy machine
+torch.set_num_threads(1)
+
 
 @pytest.fixture(scope="session")
 def shared_data():
