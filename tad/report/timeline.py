@@ -96,7 +96,7 @@ def _finish(axes, recording, labels, end, least):
     axes.set_yticks(range(len(labels)))
     axes.set_yticklabels([_name(label) for label in labels], fontsize=10)
     axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_ylim(max(len(labels), 1) - 0.5, -0.5)
     axes.set_xlim(0, end)
     axes.set_xlabel("seconds")
     if end > CLOCK_FROM_S:
