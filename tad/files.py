@@ -39,7 +39,7 @@ def make_folder(path):
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
-        raise UserError("cannot make the folder %s: %s" % (path, error.strerror))
+        raise UserError("cannot make the folder %s: %s; choose another output" % (path, error.strerror))
 
 
 def check_writable(path):
