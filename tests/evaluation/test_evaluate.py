@@ -55,6 +55,7 @@ def test_other_recordings_are_false_positives_and_said(tmp_path):
         assert evaluate(truth, found, "0.5")["mAP"] == {"0.5": 0.5}
 
 
+@pytest.mark.filterwarnings("ignore::tad.errors.DataWarning")
 def test_activitynet_sample_agrees_with_the_official_evaluator(shared_data, tmp_path):
     """ActivityNet's own sample file, whose 7654 scores are all 1.0, against its validation subset.
 
