@@ -47,7 +47,7 @@ def load_sources(recordings, store, settings, classes, width=None):
     """
     shapes = _readable_shapes(recordings, store, settings.strict)
     if width is None and shapes:
-        width = Counter(shape[1] for shape in shapes.values()).most_common(1)[0][0]
+        width = _commonest_width(shapes, store)
     sources = []
     for recording in recordings:
         if recording.id not in shapes:
@@ -113,6 +113,15 @@ def _readable_shapes(recordings, store, strict):
         except FeatureError as error:
             report_problem("%s: %s; left out" % (recording.id, error), strict)
     return shapes
+
+
+def _commonest_width(shapes, store):
+    rows = {shape[0] for shape in shapes.values()}
+    width, count = Counter(shape[1] for shape in shapes.values()).most_common(1)[0]
+    if len(rows) == 1 and 2 * count < len(shapes):
+        raise UserError("the features in %s all have %d rows and differ in their columns; are they (channels, snippets) "
+                        "where they must be (snippets, channels)?" % (store.path, rows.pop()))
+    return width
 
 
 def _source(recording, grid, snippets, classes, strict):

@@ -83,6 +83,10 @@ def test_one_problem_is_told_once_and_handled_as_documented(tmp_path, rng, row, 
     assert [re.search(words, str(one.message)) is not None for one in told] == [True]
     kept = ["rec_0", "rec_2"] if (row, spoil, words) in LEFT_OUT else ["rec_0", "rec_1", "rec_2"]
     assert [source.id for source in sources] == kept and width == 5
+    for source in sources:
+        assert len(source.segments) == len(source.classes)
+        assert (source.segments[:, 1] > source.segments[:, 0]).all() and (source.segments[:, 0] < source.snippets).all()
+        assert (source.segments[:, 1] <= source.snippets + 1).all(), "an action that lies elsewhere was kept"
     with pytest.raises(UserError, match=words):
         load(tmp_path, strict=True)
 
@@ -123,6 +127,19 @@ def test_the_commonest_width_wins_and_a_given_width_rules(tmp_path, rng):
     write_data(tmp_path, rng)
     save(tmp_path, "rec_0", np.zeros((60, 9)))
     with pytest.warns(DataWarning, match="rec_0: has features of width 9, where 5"):
+        assert load(tmp_path)[1] == 5
+
+
+def test_transposed_features_are_told_from_one_bad_width(tmp_path, rng):
+    """Rows that all agree while columns differ: (channels, snippets), of which no majority could be used."""
+    write_data(tmp_path, rng)
+    for name, snippets in (("rec_0", 60), ("rec_1", 45), ("rec_2", 50)):
+        save(tmp_path, name, np.zeros((5, snippets)))
+    with pytest.raises(UserError, match=r"all have 5 rows.*must be \(snippets, channels\)"):
+        load(tmp_path)
+    for name, channels in (("rec_0", 5), ("rec_1", 5), ("rec_2", 6)):
+        save(tmp_path, name, np.zeros((45, channels)))
+    with pytest.warns(DataWarning):
         assert load(tmp_path)[1] == 5
 
 

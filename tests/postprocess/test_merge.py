@@ -24,7 +24,7 @@ def test_every_action_is_found_once_where_it_is(rng, mode, snippets):
     """Actions shorter than a third of a window survive cutting, merging and NMS in their exact place."""
     grid = TimeGrid(float(rng.uniform(0, 1)), float(rng.uniform(0.1, 2)))
     source, features = make_source(rng, snippets, actions=0, grid=grid)
-    starts = np.arange(0, snippets - 12, 17.0) + rng.uniform(0, 2)
+    starts = np.arange(0, snippets - 14, 17.0) + rng.uniform(0, 2)
     segments = np.stack([starts, starts + rng.uniform(3, 11, len(starts))], axis=1) if len(starts) else np.zeros((0, 2))
     source = source._replace(segments=segments, classes=np.zeros(len(segments), np.int64))
     clips = CUTTERS[mode](source, features, tiny_settings().dataset, 32)

@@ -73,6 +73,12 @@ def test_both_equal_the_slow_loops(rng, count, per_class, top_k):
     assert_same(suppress(found, soft), slow_soft_nms(found, soft))
 
 
+def test_an_overlap_just_at_the_threshold_stays():
+    found = Detections(np.array([[0.0, 10.0], [0.0, 5.0]]), np.zeros(2, np.int64), np.array([0.9, 0.8]))
+    assert len(suppress(found, PostprocessSettings(method="nms", tiou_threshold=0.5)).scores) == 2
+    assert len(suppress(found, PostprocessSettings(method="nms", tiou_threshold=0.499)).scores) == 1
+
+
 def test_none_keeps_all_but_top_k(rng):
     found = random_detections(rng, 30)
     kept = suppress(found, PostprocessSettings(method="none", top_k=20))
