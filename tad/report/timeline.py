@@ -1,6 +1,7 @@
 """Timeline pictures: ground truth against detections of one recording."""
 
 import os
+import warnings
 
 from matplotlib import colors, patches
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -26,14 +27,16 @@ def draw_timelines(folder, truth, detections, classes):
     """
     make_folder(folder)
     paths = []
-    for recording in truth:
-        if recording.id in detections:
-            # An id may hold a slash; the picture's name must not
-            path = os.path.join(folder, recording.id.replace(os.sep, "_") + ".png")
-            figure = timeline(recording, detections[recording.id], classes)
-            with atomic_write(path, "wb") as stream:
-                figure.savefig(stream, format="png", dpi=110)
-            paths.append(path)
+    with warnings.catch_warnings():
+        # Letters that the font lacks become boxes; one warning a letter and picture would say no more
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        for recording in truth:
+            if recording.id in detections:
+                # An id may hold a slash; the picture's name must not
+                paths.append(os.path.join(folder, recording.id.replace(os.sep, "_") + ".png"))
+                figure = timeline(recording, detections[recording.id], classes)
+                with atomic_write(paths[-1], "wb") as stream:
+                    figure.savefig(stream, format="png", dpi=110)
     return paths
 
 

@@ -60,7 +60,7 @@ def test_scores_never_overlap_each_other(rng):
 
 
 @pytest.mark.parametrize("name, label", [("a/b", "x"), ("$math", "a$b$"), ("$\\bad$", "$\\frac{$"),
-                                         ("n" * 150, "l" * 200), ("sp ace", ""), ("caf\u00e9", "na\u00efve")])
+                                         ("n" * 150, "l" * 200), ("sp ace", ""), ("caf\u00e9", "\u65e5\u672c")])
 def test_names_that_need_care(tmp_path, name, label):
     truth = [recording(name, rows=((1, 5, label),))]
     path, = draw_timelines(str(tmp_path), truth, {name: Detections(np.array([[1.0, 4.0]]), np.zeros(1, np.int64),
