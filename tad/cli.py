@@ -111,7 +111,7 @@ def _train(options):
     from tad.pipeline import train_run
     folder = _output(options)
     train_run(_settings(options), folder, resume=options.resume == "auto")
-    print("trained: %s" % folder)
+    _say("trained: %s" % folder)
 
 
 def _traininfer(options):
@@ -126,8 +126,8 @@ def _infer(options):
     changes = options.assignments + (["dataset.strict=true"] if options.strict else [])
     path, detections, _ = infer_run(options.checkpoint, options.output, options.subset,
                                     lambda settings: override_settings(settings, changes))
-    print("%d detections in %d recordings: %s"
-          % (sum(len(found.scores) for found in detections.values()), len(detections), path))
+    _say("%d detections in %d recordings: %s"
+         % (sum(len(found.scores) for found in detections.values()), len(detections), path))
 
 
 def _eval(options):
@@ -135,7 +135,7 @@ def _eval(options):
     from tad.files import write_json
     from tad.report.tables import metrics_table
     metrics = evaluate(options.ground_truth, options.detections, options.tiou, options.subset)
-    print(metrics_table(metrics))
+    _say(metrics_table(metrics))
     if options.output:
         write_json(options.output, metrics)
 
@@ -145,7 +145,7 @@ def _demo(options):
     from tad.settings import load_settings
     settings = load_settings(os.path.join(CONFIGS, "mocap6.yaml"), ["seed=%d" % options.seed])
     folder = free_folder(options.output)
-    print("learning 12 exercises from 5 motion-capture recordings; the sixth is held out")
+    _say("learning 12 exercises from 5 motion-capture recordings; the sixth is held out")
     _show_results(folder, *run(settings, folder))
 
 
@@ -160,18 +160,24 @@ def free_folder(path):
 def _doctor(options):
     from tad.doctor import describe, examine
     found = examine()
-    print(json.dumps(found, indent=1) if options.json else describe(found))
+    _say(json.dumps(found, indent=1) if options.json else describe(found))
     return 0 if found["align1d"]["works"] else 1
+
+
+def _say(text):
+    """Print also on a terminal that lacks some of the letters of a label or a path."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def _show_results(folder, metrics, pictures):
     from tad.report.tables import metrics_table
-    print(metrics_table(metrics))
-    print("run folder: %s" % folder)
+    _say(metrics_table(metrics))
+    _say("run folder: %s" % folder)
     for path in pictures[:3]:
-        print("picture:    %s" % path)
+        _say("picture:    %s" % path)
     if len(pictures) > 3:
-        print("            and %d more beside them" % (len(pictures) - 3))
+        _say("            and %d more beside them" % (len(pictures) - 3))
 
 
 def _once(show):
