@@ -41,11 +41,14 @@ def load_sources(recordings, store, settings, classes, width=None):
 
     :param settings: :class:`tad.config.DatasetSettings`
     :param classes: class names in the order of the detector's outputs.
-    :param width: channels that the features must have; None takes the commonest width among them.
+    :param width: channels that the features must have, for inference; None, for training, takes the commonest width
+        among them and reports recordings that show no action.
     :returns: list of :class:`Source`, and the width.
     :raises UserError: no recording is left; or, with ``settings.strict``, any problem.
     """
     shapes = _readable_shapes(recordings, store, settings.strict)
+    if width is None:
+        _report_background(recordings, shapes, settings.strict)
     if width is None and shapes:
         width = _commonest_width(shapes, store)
     sources = []
@@ -119,14 +122,18 @@ def _commonest_width(shapes, store):
     rows = {shape[0] for shape in shapes.values()}
     width, count = Counter(shape[1] for shape in shapes.values()).most_common(1)[0]
     if len(rows) == 1 and 2 * count < len(shapes):
-        raise UserError("the features in %s all have %d rows and differ in their columns; are they (channels, snippets) "
-                        "where they must be (snippets, channels)?" % (store.path, rows.pop()))
+        raise UserError("the features in %s all have %d rows and differ in their columns; are they (channels, "
+                        "snippets) where they must be (snippets, channels)?" % (store.path, rows.pop()))
     return width
 
 
+def _report_background(recordings, shapes, strict):
+    for recording in recordings:
+        if recording.id in shapes and not recording.labels:
+            report_problem("%s: has no annotated action; used as background" % recording.id, strict)
+
+
 def _source(recording, grid, snippets, classes, strict):
-    if not recording.labels:
-        report_problem("%s: has no annotated action; used as background" % recording.id, strict)
     segments = grid.to_snippets(recording.segments_s).reshape(-1, 2)
     last = snippets - 0.5
     outside = segments[:, 0] >= last

@@ -16,14 +16,14 @@ from tad.settings import replace
 from tests.helpers import ROOT, change_json, write_data
 
 
-def load(folder, strict=False, classes=None, **changes):
+def load(folder, strict=False, classes=None, width=None, **changes):
     settings = replace(Settings(), **dict({"dataset__fps": 25.0, "dataset__stride": 16.0, "dataset__window": 16.0,
                                            "dataset__strict": strict},
                                           **{"dataset__" + key: value for key, value in changes.items()})).dataset
     path = os.path.join(str(folder), "annotations.json")
     recordings = in_subset(read_annotations(path, strict), "training", path)
     store = FeatureStore(os.path.join(str(folder), "features"))
-    return load_sources(recordings, store, settings, classes or class_names(recordings))
+    return load_sources(recordings, store, settings, classes or class_names(recordings), width)
 
 
 def save(folder, name, array):
@@ -128,6 +128,15 @@ def test_the_commonest_width_wins_and_a_given_width_rules(tmp_path, rng):
     save(tmp_path, "rec_0", np.zeros((60, 9)))
     with pytest.warns(DataWarning, match="rec_0: has features of width 9, where 5"):
         assert load(tmp_path)[1] == 5
+
+
+def test_recordings_without_labels_are_what_inference_is_for(tmp_path, rng):
+    write_data(tmp_path, rng)
+    edit(tmp_path, lambda database: [entry.update(annotations=[]) for entry in database.values()])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sources, _ = load(tmp_path, strict=True, classes=("nod", "wave"), width=5)
+    assert len(sources) == 3
 
 
 def test_transposed_features_are_told_from_one_bad_width(tmp_path, rng):
