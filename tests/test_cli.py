@@ -216,8 +216,8 @@ def test_labels_that_the_terminal_cannot_write_do_not_break_the_end(tmp_path):
     write_json(tmp_path / "a.json", {"database": {"r": {"annotations": [{"segment": [0, 1], "label": "\u65e5"}]}}})
     write_json(tmp_path / "d.json", {"results": {}})
     command = [sys.executable, "-m", "tad", "eval", "--ground-truth", "a.json", "--detections", "d.json"]
-    process = subprocess.Popen(command, cwd=str(tmp_path), env=dict(environment(), PYTHONIOENCODING="ascii"), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=str(tmp_path), env=dict(environment(), PYTHONIOENCODING="ascii"),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     output, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, b"") and b"\\u65e5" in output
 
