@@ -19,7 +19,14 @@ from tad.data.annotations import class_names, in_subset, read_annotations, read_
 from tad.data.features import FeatureStore
 from tad.data.fitting import fit_settings
 from tad.data.paths import data_path
-from tad.data.sources import Normalization, identity_normalization, learn_normalization, load_sources
+from tad.data.sources import (
+    Normalization,
+    actions_checksum,
+    check_learnable,
+    identity_normalization,
+    learn_normalization,
+    load_sources,
+)
 from tad.detectors import build_detector
 from tad.engine.checkpoint import clear_leftovers, find_checkpoint, newest_readable, read_checkpoint, saved_steps
 from tad.engine.inference import detect
@@ -73,10 +80,12 @@ def train_run(settings, folder, resume=False):
     if not classes:
         raise UserError("%s has no annotated action in subset '%s' to learn from" % (annotations, dataset.train_subset))
     sources, width = load_sources(recordings, store, dataset, classes)
+    check_learnable(sources, classes)
     settings = fit_settings(settings, sources)
     normalization = learn_normalization(sources, store) if dataset.normalize else identity_normalization(width)
     meta = {"settings": settings_to_dict(settings), "classes": list(classes), "width": width,
-            "mean": normalization.mean.tolist(), "deviation": normalization.deviation.tolist()}
+            "mean": normalization.mean.tolist(), "deviation": normalization.deviation.tolist(),
+            "actions": actions_checksum(sources)}
     checkpoints = os.path.join(folder, "checkpoints")
     found = open_run(folder, checkpoints, meta, resume)
     write_settings(settings, os.path.join(folder, "config.yaml"))
@@ -106,8 +115,8 @@ def open_run(folder, checkpoints, meta, resume):
         return None
     old, new = (flatten(values["settings"], folder) for values in (found.meta, meta))
     changed = [key for key in new if old.get(key) != new[key] and not key.startswith(FREE_TO_CHANGE)]
-    changed += ["the %s of the data" % key for key in ("classes", "width", "mean", "deviation")
-                if found.meta[key] != meta[key]]
+    changed += ["the %s of the data" % key for key in ("classes", "width", "mean", "deviation", "actions")
+                if found.meta.get(key) != meta[key]]
     if changed:
         raise UserError("%s was trained with other settings or data (%s); resume with the same ones, or choose another "
                         "--output" % (folder, ", ".join(changed)))

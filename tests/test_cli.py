@@ -129,6 +129,11 @@ MISTAKES = {
     "damaged and not resumed": (truncate_checkpoints, TRAIN[:4] + ["run"] + TRAIN[5:], ["run", "--resume auto"]),
     "resumed with other settings": (nothing, RESUME + ["--set", "seed=5"], ["run", "other settings", "seed"]),
     "resumed with other data": (lambda: save_all(lambda array: array + 1), RESUME, ["run", "the mean of the data"]),
+    "resumed with other actions": (lambda: database(lambda d: d["rec_0"]["annotations"].pop()), RESUME,
+                                   ["run", "the actions of the data"]),
+    "actions without features only": (lambda: (os.unlink("features/rec_2.npy"), database(
+        lambda d: [d[name].update(annotations=[]) for name in ("rec_0", "rec_1")])), TRAIN,
+                                      ["none of the 2 training recordings", "shows an action"]),
     "absent GPU": (nothing, TRAIN + ["--set", "device=cuda:7"], ["cuda:7", "device=cpu"]),
     "absent GPU for infer": (nothing, INFER + ["--set", "device=cuda:7"], ["cuda:7", "device=cpu"]),
     "no device": (nothing, TRAIN + ["--set", "device=tpu"], ["'tpu'", "auto, cpu or cuda:N"]),

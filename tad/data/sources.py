@@ -1,5 +1,6 @@
 """Joins annotations with features into checked sources, one a recording."""
 
+import hashlib
 import warnings
 from collections import Counter
 from typing import NamedTuple
@@ -86,6 +87,29 @@ def make_grid(recording, snippets, settings):
         report_problem("%s: its %d snippets cover %.2f s by fps, stride and window, but its duration is %.2f s; "
                        "used as it is" % (recording.id, snippets, covered, duration), settings.strict)
     return grid
+
+
+def check_learnable(sources, classes):
+    """Warn of classes that only recordings without usable features show.
+
+    :raises UserError: no source shows any action.
+    """
+    shown = {classes[index] for source in sources for index in source.classes if index >= 0}
+    if not shown:
+        raise UserError("none of the %d training recordings with usable features shows an action" % len(sources))
+    hidden = [name for name in classes if name not in shown]
+    if hidden:
+        warnings.warn("labels that only recordings without usable features have: %s; they cannot be learned"
+                      % ", ".join(hidden), DataWarning, stacklevel=2)
+
+
+def actions_checksum(sources):
+    """SHA-256 of ids, segments and classes, to tell whether two trainings see the same actions."""
+    digest = hashlib.sha256()
+    for source in sources:
+        for value in (source.id.encode("utf-8"), source.segments.tobytes(), source.classes.tobytes()):
+            digest.update(b"%d:" % len(value) + value)
+    return digest.hexdigest()
 
 
 def learn_normalization(sources, store):

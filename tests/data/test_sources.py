@@ -10,7 +10,14 @@ import pytest
 from tad.config import Settings
 from tad.data.annotations import class_names, in_subset, read_annotations
 from tad.data.features import FeatureStore
-from tad.data.sources import identity_normalization, learn_normalization, load_sources, make_grid
+from tad.data.sources import (
+    actions_checksum,
+    check_learnable,
+    identity_normalization,
+    learn_normalization,
+    load_sources,
+    make_grid,
+)
 from tad.errors import DataWarning, UserError
 from tad.settings import replace
 from tests.helpers import ROOT, change_json, write_data
@@ -121,6 +128,30 @@ def test_unknown_labels_are_told_and_never_an_error(tmp_path, rng):
         sources, _ = load(tmp_path, strict=True, classes=("nod", "wave"))
     assert len(told) == 1
     assert sources[1].classes[-1] == -1 and set(sources[0].classes) <= {0, 1}
+
+
+def test_labels_that_cannot_be_learned_are_told(tmp_path, rng):
+    write_data(tmp_path, rng)
+    sources, _ = load(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_learnable(sources, ("nod", "wave"))
+    with pytest.warns(DataWarning, match="have: jump, zap; they cannot be learned"):
+        check_learnable(sources, ("nod", "wave", "jump", "zap"))
+    with pytest.raises(UserError, match="none of the 1 training recordings"):
+        check_learnable([sources[0]._replace(segments=np.zeros((0, 2)), classes=np.zeros(0, np.int64))], ("nod",))
+
+
+def test_the_checksum_sees_every_change_of_the_actions(tmp_path, rng):
+    write_data(tmp_path, rng)
+    sources, _ = load(tmp_path)
+    again, _ = load(tmp_path)
+    first = sources[0]
+    changed = [sources[::-1], sources[:2], [first._replace(id="x")] + sources[1:],
+               [first._replace(segments=first.segments + 1e-9)] + sources[1:],
+               [first._replace(classes=1 - first.classes)] + sources[1:]]
+    assert actions_checksum(again) == actions_checksum(sources)
+    assert len({actions_checksum(one) for one in changed + [sources]}) == 6
 
 
 def test_the_commonest_width_wins_and_a_given_width_rules(tmp_path, rng):
