@@ -6,7 +6,7 @@ import warnings
 from matplotlib import colors, patches
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from tad.files import atomic_write, make_folder
 
@@ -16,6 +16,7 @@ ANNOTATED, DETECTED = "#0072b2", "#e69f00"  # from Okabe and Ito's palette for e
 LONGEST_NAME = 40    # characters of a label or an id that are drawn
 HEIGHT = 0.36        # of a bar, in rows
 CLOCK_FROM_S = 180   # a longer recording has its axis in minutes and seconds
+CLOCK_STEPS_S = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
 
 
 def draw_timelines(folder, truth, detections, classes):
@@ -104,6 +105,8 @@ def _finish(axes, recording, labels, end, least):
     axes.set_xlabel("seconds")
     if end > CLOCK_FROM_S:
         axes.set_xlabel("minutes:seconds")
+        step = next((step for step in CLOCK_STEPS_S if end / step <= 10), end)
+        axes.xaxis.set_major_locator(MultipleLocator(step))
         axes.xaxis.set_major_formatter(FuncFormatter(_clock))
     axes.set_title(_name(recording.id), loc="left", fontsize=12)
     axes.legend(handles=[patches.Patch(color=ANNOTATED, label="annotated"),

@@ -92,4 +92,6 @@ def test_long_recordings_are_told_in_minutes():
     figure.canvas.draw()
     axes, = figure.axes
     assert axes.get_xlabel() == "minutes:seconds"
-    assert "1:40" in [label.get_text() for label in axes.get_xticklabels()]
+    shown = [label.get_text() for label in axes.get_xticklabels()]
+    assert {"0:00", "2:00", "10:00"} <= set(shown) and all(text.endswith(":00") for text in shown)
+    timeline(recording(duration=1e6), NOTHING, CLASSES).canvas.draw()
