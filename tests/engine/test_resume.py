@@ -1,6 +1,7 @@
 """A real training is killed and goes on: its weights end bitwise as those of an uninterrupted one."""
 
 import os
+import shutil
 import signal
 import time
 
@@ -46,14 +47,20 @@ def wait_for_checkpoint(process, checkpoints, step=5):
 
 
 def interrupt(folder, run, number):
-    """Begin a training, send it a signal once a checkpoint is there; returns the process and its folder."""
+    """Begin a training, send it a signal once a checkpoint is there; returns the process and its folder.
+
+    On a busy machine a training may be over before the signal comes; then another one is begun.
+    """
     checkpoints = os.path.join(str(folder), run, "checkpoints")
-    process = begin(folder, run)
-    wait_for_checkpoint(process, checkpoints)
-    process.send_signal(number)
-    output, errors = process.communicate(timeout=PATIENCE_S)
-    assert saved_steps(checkpoints)[0] < STEPS, "the training was over before the signal came"
-    return process, checkpoints, errors
+    for _ in range(5):
+        process = begin(folder, run)
+        wait_for_checkpoint(process, checkpoints)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=PATIENCE_S)
+        if saved_steps(checkpoints)[0] < STEPS:
+            return process, checkpoints, errors
+        shutil.rmtree(os.path.join(str(folder), run))
+    raise AssertionError("five trainings were over before the signal came")
 
 
 def assert_same_weights(folder, run):
