@@ -2,6 +2,7 @@
 
 import sys
 
+import pytest
 import torch
 
 from tad import compat
@@ -24,6 +25,10 @@ def test_adam_step_is_what_the_optimizer_keeps():
 
 def test_widest_float():
     assert compat.widest_float("cpu") == compat.widest_float(torch.device("cuda:0")) == torch.float64
+
+
+@pytest.mark.skipif(compat.TORCH_VERSION < (1, 12), reason="PyTorch before 1.12 has no MPS")
+def test_widest_float_of_mps():
     assert compat.widest_float("mps") == torch.float32
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas
 
 from tad.errors import UserError
+from tad.files import open_archive
 
 FOLDER_SUFFIXES = (".npy", ".npz", ".csv")
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
@@ -102,7 +103,7 @@ def _open_folder(path):
 
 def _open_npz(path):
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             ids = frozenset(archive.files)
     except Exception as error:  # numpy raises zipfile, zlib, OS and value errors for a broken file
         raise UserError("cannot read the features %s: %s" % (path, error))
@@ -110,7 +111,7 @@ def _open_npz(path):
 
 
 def _npz_member(path, name):
-    with np.load(path, allow_pickle=False) as archive:
+    with open_archive(path) as archive:
         return archive[name]
 
 
@@ -151,7 +152,7 @@ def _read_npy(path):
 
 
 def _only_array(path):
-    with np.load(path, allow_pickle=False) as archive:
+    with open_archive(path) as archive:
         if len(archive.files) != 1:
             raise FeatureError("has %d arrays in %s, where one is needed" % (len(archive.files), path))
         return archive[archive.files[0]]
