@@ -14,7 +14,7 @@ CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "configs")
 
 def main(arguments=None):
     """Run one command; returns the exit code: 0, 2 on a user's error, 130 on Ctrl-C."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _once(_show_warning)
     warnings.simplefilter("always", DataWarning)
     options = build_parser().parse_args(arguments)
     try:
@@ -29,11 +29,22 @@ def main(arguments=None):
         # The reader of our output has gone (head, less); Python must not complain while it closes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A full disk, a file that may not be read: outside the program, and not worth a traceback
+        print("tad: %s" % error, file=sys.stderr)
+        return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without argparse's lines of usage before it."""
+
+    def error(self, message):
+        self.exit(2, "tad: %s; see %s --help\n" % (message, self.prog))
 
 
 def build_parser():
-    parser = argparse.ArgumentParser(prog="tad", description="Temporal action detection: find which actions happen in "
-                                     "a recording, when each starts and ends.")
+    parser = _Parser(prog="tad", description="Temporal action detection: find which actions happen in a recording, "
+                     "when each starts and ends.")
     parser.add_argument("--version", action="version", version="tad " + tad.__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     verbs.required = True
@@ -100,7 +111,7 @@ def _train(options):
     from tad.pipeline import train_run
     folder = _output(options)
     train_run(_settings(options), folder, resume=options.resume == "auto")
-    print("trained: %s" % folder)
+    _say("trained: %s" % folder)
 
 
 def _traininfer(options):
@@ -115,8 +126,8 @@ def _infer(options):
     changes = options.assignments + (["dataset.strict=true"] if options.strict else [])
     path, detections, _ = infer_run(options.checkpoint, options.output, options.subset,
                                     lambda settings: override_settings(settings, changes))
-    print("%d detections in %d recordings: %s"
-          % (sum(len(found.scores) for found in detections.values()), len(detections), path))
+    _say("%d detections in %d recordings: %s"
+         % (sum(len(found.scores) for found in detections.values()), len(detections), path))
 
 
 def _eval(options):
@@ -124,7 +135,7 @@ def _eval(options):
     from tad.files import write_json
     from tad.report.tables import metrics_table
     metrics = evaluate(options.ground_truth, options.detections, options.tiou, options.subset)
-    print(metrics_table(metrics))
+    _say(metrics_table(metrics))
     if options.output:
         write_json(options.output, metrics)
 
@@ -134,7 +145,7 @@ def _demo(options):
     from tad.settings import load_settings
     settings = load_settings(os.path.join(CONFIGS, "mocap6.yaml"), ["seed=%d" % options.seed])
     folder = free_folder(options.output)
-    print("learning 12 exercises from 5 motion-capture recordings; the sixth is held out")
+    _say("learning 12 exercises from 5 motion-capture recordings; the sixth is held out")
     _show_results(folder, *run(settings, folder))
 
 
@@ -149,18 +160,36 @@ def free_folder(path):
 def _doctor(options):
     from tad.doctor import describe, examine
     found = examine()
-    print(json.dumps(found, indent=1) if options.json else describe(found))
+    _say(json.dumps(found, indent=1) if options.json else describe(found))
     return 0 if found["align1d"]["works"] else 1
+
+
+def _say(text):
+    """Print also on a terminal that lacks some of the letters of a label or a path."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def _show_results(folder, metrics, pictures):
     from tad.report.tables import metrics_table
-    print(metrics_table(metrics))
-    print("run folder: %s" % folder)
+    _say(metrics_table(metrics))
+    _say("run folder: %s" % folder)
     for path in pictures[:3]:
-        print("picture:    %s" % path)
+        _say("picture:    %s" % path)
     if len(pictures) > 3:
-        print("            and %d more beside them" % (len(pictures) - 3))
+        _say("            and %d more beside them" % (len(pictures) - 3))
+
+
+def _once(show):
+    """Show each message once: several steps of a run look at the same data."""
+    shown = set()
+
+    def show_new(message, category, *rest):
+        if (category, str(message)) not in shown:
+            shown.add((category, str(message)))
+            show(message, category, *rest)
+
+    return show_new
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):

@@ -33,8 +33,6 @@ def best_device():
     return torch.device("cuda:0") if torch.cuda.is_available() else torch.device("cpu")
 
 
-
-
 def adam_step(count):
     """Adam's step counter as the optimizer of this PyTorch keeps it: a tensor since 1.12, a number before."""
     return torch.tensor(float(count)) if TORCH_VERSION >= (1, 12) else count

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Optional, Tuple
 
 
-def setting(default, doc, minimum=None, maximum=None, choices=None):
+def setting(default, doc, minimum=None, maximum=None, choices=None, odd=False):
     """A field with its explanation and the values it may take."""
-    return field(default=default, metadata={"doc": doc, "min": minimum, "max": maximum, "choices": choices})
+    return field(default=default, metadata={"doc": doc, "min": minimum, "max": maximum, "choices": choices, "odd": odd})
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class DeepLabSettings:
     strides: Tuple[int, ...] = setting((1, 2, 2), "stride of each encoder stage; their product is the output stride",
                                        minimum=1, maximum=4)
     blocks: int = setting(2, "residual blocks in each encoder stage", minimum=1)
-    kernel: int = setting(3, "kernel size of the encoder's convolutions (odd)", minimum=1)
+    kernel: int = setting(3, "kernel size of the encoder's convolutions", minimum=1, odd=True)
     atrous_rates: Tuple[int, ...] = setting((2, 4, 8), "rates of the parallel atrous convolutions, in encoder steps",
                                             minimum=1)
     dropout: float = setting(0.2, "dropout before the classifiers and inside the proposal head",
@@ -123,7 +123,7 @@ class EvaluationSettings:
 class Settings:
     """One run."""
 
-    seed: int = setting(0, "every random number of a run follows from it", minimum=0)
+    seed: int = setting(0, "every random number of a run follows from it", minimum=0, maximum=2 ** 32 - 1)
     device: str = setting("auto", "auto, cpu or cuda:N")
     threads: Optional[int] = setting(None, "CPU threads of PyTorch; null leaves PyTorch's own choice", minimum=1)
     detector: str = setting("deeplab", "which detector", choices=("deeplab",))

@@ -1,9 +1,12 @@
-"""Writing files so that a kill at any moment leaves the old file or the new one, never a piece."""
+"""Writing files so that a kill at any moment leaves the old file or the new one, never a piece; reading archives."""
 
 import contextlib
 import json
 import os
 import tempfile
+import zipfile
+
+import numpy as np
 
 from tad.errors import UserError
 
@@ -39,7 +42,29 @@ def make_folder(path):
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
-        raise UserError("cannot make the folder %s: %s" % (path, error.strerror))
+        raise UserError("cannot make the folder %s: %s; choose another output" % (path, error.strerror))
+
+
+def open_archive(file):
+    """``np.load`` for the ``.npz`` archive at a path or in a stream, without pickles.
+
+    The look at the archive comes first because NumPy before 1.20 makes the interpreter complain about a broken one.
+    """
+    with zipfile.ZipFile(file):
+        pass
+    if hasattr(file, "seek"):
+        file.seek(0)
+    return np.load(file, allow_pickle=False)
+
+
+def check_writable(path):
+    """Find out before the work that its result could not be written to ``path``."""
+    folder = os.path.dirname(os.path.abspath(path))
+    make_folder(folder)
+    if os.path.isdir(path):
+        raise UserError("cannot write %s: it is a folder; give a file name" % path)
+    if not os.access(folder, os.W_OK):
+        raise UserError("cannot write %s: the folder is read-only" % path)
 
 
 def write_json(path, value):

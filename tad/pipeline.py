@@ -19,18 +19,30 @@ from tad.data.annotations import class_names, in_subset, read_annotations, read_
 from tad.data.features import FeatureStore
 from tad.data.fitting import fit_settings
 from tad.data.paths import data_path
-from tad.data.sources import Normalization, identity_normalization, learn_normalization, load_sources
+from tad.data.sources import (
+    Normalization,
+    actions_checksum,
+    check_learnable,
+    identity_normalization,
+    learn_normalization,
+    load_sources,
+)
 from tad.detectors import build_detector
-from tad.engine.checkpoint import find_checkpoint, newest_readable, read_checkpoint
+from tad.engine.checkpoint import clear_leftovers, find_checkpoint, newest_readable, read_checkpoint, saved_steps
 from tad.engine.inference import detect
 from tad.engine.training import from_checkpoint, load_weights, start, train
 from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import write_detections
 from tad.evaluation.evaluate import evaluate
-from tad.files import make_folder, write_json
+from tad.evaluation.thresholds import parse_thresholds
+from tad.files import check_writable, make_folder, write_json
 from tad.report.manifest import command_line, make_manifest
 from tad.report.timeline import draw_timelines
-from tad.settings import settings_from_dict, settings_to_dict, write_settings
+from tad.settings import flatten, settings_from_dict, settings_to_dict, write_settings
+
+# Settings that may change when a training is resumed, because no weight depends on them
+FREE_TO_CHANGE = ("device", "threads", "dataset.test_subset", "dataset.strict", "dataset.cache_mib", "train.workers",
+                  "train.checkpoint_every", "train.log_every", "postprocess.", "evaluation.")
 
 
 class Normalized(NamedTuple):
@@ -68,10 +80,12 @@ def train_run(settings, folder, resume=False):
     if not classes:
         raise UserError("%s has no annotated action in subset '%s' to learn from" % (annotations, dataset.train_subset))
     sources, width = load_sources(recordings, store, dataset, classes)
+    check_learnable(sources, classes)
     settings = fit_settings(settings, sources)
     normalization = learn_normalization(sources, store) if dataset.normalize else identity_normalization(width)
     meta = {"settings": settings_to_dict(settings), "classes": list(classes), "width": width,
-            "mean": normalization.mean.tolist(), "deviation": normalization.deviation.tolist()}
+            "mean": normalization.mean.tolist(), "deviation": normalization.deviation.tolist(),
+            "actions": actions_checksum(sources)}
     checkpoints = os.path.join(folder, "checkpoints")
     found = open_run(folder, checkpoints, meta, resume)
     write_settings(settings, os.path.join(folder, "config.yaml"))
@@ -90,17 +104,22 @@ def train_run(settings, folder, resume=False):
 def open_run(folder, checkpoints, meta, resume):
     """Make the run folder, or look into it: the checkpoint to go on from, or None for a new run."""
     make_folder(checkpoints)
+    if not resume:
+        if saved_steps(checkpoints):
+            raise UserError("%s holds a trained run already; go on with --resume auto, or choose another --output"
+                            % folder)
+        return None
+    clear_leftovers(checkpoints)
     found = newest_readable(checkpoints, lambda message: warnings.warn(message, DataWarning, stacklevel=3))
     if found is None:
         return None
-    if not resume:
-        raise UserError("%s holds a trained run already; go on with --resume auto, or choose another --output" % folder)
-    old, new = found.meta["settings"], meta["settings"]
-    changed = [key for key in ("detector", "seed", "deeplab", "dataset", "augment", "loss", "train")
-               if old.get(key) != new[key]]
-    if changed or found.meta["classes"] != meta["classes"]:
-        raise UserError("%s was trained with other settings (%s); resume with the same ones, or choose another --output"
-                        % (folder, ", ".join(changed) or "classes"))
+    old, new = (flatten(values["settings"], folder) for values in (found.meta, meta))
+    changed = [key for key in new if old.get(key) != new[key] and not key.startswith(FREE_TO_CHANGE)]
+    changed += ["the %s of the data" % key for key in ("classes", "width", "mean", "deviation", "actions")
+                if found.meta.get(key) != meta[key]]
+    if changed:
+        raise UserError("%s was trained with other settings or data (%s); resume with the same ones, or choose another "
+                        "--output" % (folder, ", ".join(changed)))
     return found
 
 
@@ -127,8 +146,9 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     :param override: function that changes the checkpoint's settings, for data or device of another machine.
     :returns: path of the detections, detections by id, and the :class:`Trained` that made them.
     """
-    path = find_checkpoint(checkpoint)
-    trained = load_trained(path, override)
+    output = output or os.path.join(run_folder(checkpoint), "detections.json")
+    trained = load_trained(find_checkpoint(checkpoint), override)
+    check_writable(output)
     settings, dataset = trained.settings, trained.settings.dataset
     device = pick_device(settings)
     trained.detector.to(device)
@@ -140,16 +160,16 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     detections = {}
     for source in tqdm(sources, desc="infer", unit="recording", disable=None):
         detections[source.id] = detect(trained.detector, source, read(source.id), settings, device)
-    output = output or os.path.join(run_folder(checkpoint), "detections.json")
     write_detections(output, detections, trained.classes)
     return output, detections, trained
 
 
 def run_folder(checkpoint):
-    """The run folder of a checkpoint given as folder or file."""
+    """The run folder of a checkpoint given as folder or file; of a file that stands alone, the folder it is in."""
     if os.path.isdir(checkpoint):
         return checkpoint
-    return os.path.dirname(os.path.dirname(os.path.abspath(checkpoint)))
+    folder = os.path.dirname(os.path.abspath(checkpoint))
+    return os.path.dirname(folder) if os.path.basename(folder) == "checkpoints" else folder
 
 
 def load_trained(path, override=None):
@@ -159,6 +179,10 @@ def load_trained(path, override=None):
     settings = settings_from_dict(meta["settings"], path)
     if override is not None:
         settings = override(settings)
+    for key, value in (("dataset.length", settings.dataset.length), ("deeplab.max_duration",
+                                                                      settings.deeplab.max_duration)):
+        if value is None:
+            raise UserError("%s is null, which only a training can fill in; leave --set %s out" % (key, key))
     detector = build_detector(settings, meta["width"], len(meta["classes"]))
     load_weights(detector, checkpoint.group("averaged"))
     normalization = Normalization(np.array(meta["mean"], np.float32), np.array(meta["deviation"], np.float32))
@@ -181,9 +205,24 @@ def score_run(folder, detections_path, detections, trained, subset=None):
 
 def run(settings, folder, resume=False):
     """Train, infer and score in one run folder; returns metrics and the paths of the pictures."""
+    check_scoring(settings)
     train_run(settings, folder, resume)
     path, detections, trained = infer_run(folder)
     return score_run(folder, path, detections, trained)
+
+
+def check_scoring(settings):
+    """Find out before a long training that its result could not be scored."""
+    parse_thresholds(settings.evaluation.tiou)
+    dataset = settings.dataset
+    annotations = data_path(dataset.annotations, "dataset.annotations")
+    tested = in_subset(read_ground_truth(annotations), dataset.test_subset, annotations)
+    if not class_names(tested):
+        raise UserError("%s has no action in subset '%s' to score against" % (annotations, dataset.test_subset))
+    store = FeatureStore(data_path(dataset.features, "dataset.features"), 0)
+    if not any(recording.id in store for recording in tested):
+        raise UserError("%s has features of no recording in subset '%s'; do the names match, for example '%s'?"
+                        % (store.path, dataset.test_subset, tested[0].id))
 
 
 def pick_device(settings):

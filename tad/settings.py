@@ -10,6 +10,7 @@ import yaml
 
 from tad.config import Settings
 from tad.errors import UserError
+from tad.files import atomic_write
 
 PATH_KEYS = ("dataset.annotations", "dataset.features")
 PACKAGE_PREFIX = "package:"
@@ -55,7 +56,7 @@ def settings_to_dict(settings):
 
 def write_settings(settings, path):
     """Write the resolved settings as YAML."""
-    with open(path, "w", encoding="utf-8") as stream:
+    with atomic_write(path) as stream:
         yaml.safe_dump(settings_to_dict(settings), stream, default_flow_style=False, sort_keys=False)
 
 
@@ -72,18 +73,33 @@ def replace(settings, **changes):
 def read_yaml(path):
     try:
         with open(path, encoding="utf-8") as stream:
-            values = yaml.safe_load(stream)
+            values = yaml.load(stream, Loader=_StrictLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError("cannot read the configuration %s: %s" % (path, getattr(error, "strerror", None) or error))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = "" if mark is None else " in line %d, column %d" % (mark.line + 1, mark.column + 1)
         raise UserError("%s is not valid YAML%s: %s" % (path, place, getattr(error, "problem", None) or error))
+    except (ValueError, RecursionError) as error:  # a date that no calendar has; nesting without end
+        raise UserError("%s is not valid YAML: %s" % (path, error))
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise UserError("%s must hold 'key: value' lines, not a %s" % (path, type(values).__name__))
     return values
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which a key may stand only once; PyYAML would drop the first of two sections without a word."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, "'%s' stands there twice" % key.value,
+                                                        key.start_mark)
+            seen.add(key.value)
+        return super(_StrictLoader, self).construct_mapping(node, deep)
 
 
 def parse_assignment(text):
@@ -92,7 +108,7 @@ def parse_assignment(text):
         raise UserError("--set takes key=value, for example --set train.steps=500; got '%s'" % text)
     try:
         return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise UserError("--set %s: cannot read the value '%s'" % (key, value))
 
 
@@ -101,7 +117,7 @@ def flatten(values, source, prefix=""):
     flat = {}
     for key, value in values.items():
         name = prefix + str(key)
-        if isinstance(value, dict):
+        if isinstance(value, dict) and (value or name in _sections()):
             flat.update(flatten(value, source, name + "."))
         elif value is None and name in _sections():
             continue
@@ -164,6 +180,8 @@ def convert(value, f, key, source):
                     "at least %g" % low if low is not None else "", "at most %g" % high if high is not None else "")
                     if text) or "finite"
                 raise UserError("%s: '%s' must be %s, not %r" % (source, key, limits, found))
+            if meta["odd"] and number % 2 == 0:
+                raise UserError("%s: '%s' must be odd, not %r" % (source, key, found))
     if isinstance(found, tuple) and not found:
         raise UserError("%s: '%s' must not be empty" % (source, key))
     return found

@@ -23,7 +23,8 @@ class Recording(NamedTuple):
 def read_json(path, what):
     """Parsed JSON; every way that reading can fail becomes one sentence."""
     try:
-        with open(path, encoding="utf-8") as stream:
+        # Windows' editors begin a file with a byte order mark
+        with open(path, encoding="utf-8-sig") as stream:
             return json.load(stream)
     except OSError as error:
         raise UserError("cannot read the %s %s: %s" % (what, path, error.strerror))

@@ -3,12 +3,14 @@
 import os
 import warnings
 from collections import OrderedDict
+from functools import partial
 
 import h5py
 import numpy as np
 import pandas
 
 from tad.errors import UserError
+from tad.files import open_archive
 
 FOLDER_SUFFIXES = (".npy", ".npz", ".csv")
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
@@ -53,6 +55,7 @@ class FeatureStore(object):
 
 
 def _checked(array):
+    array = np.asarray(array)
     if array.ndim != 2:
         raise FeatureError("has features of shape %s, where (snippets, channels) is needed" % (array.shape,))
     if 0 in array.shape:
@@ -95,40 +98,32 @@ def _open_folder(path):
             files[stem] = os.path.join(path, entry)
     if not files:
         raise UserError("the feature folder %s holds no %s file" % (path, ", ".join(FOLDER_SUFFIXES)))
-    return (lambda name: _read_file(files[name])), frozenset(files)
+    return partial(_read_file, files), frozenset(files)
 
 
 def _open_npz(path):
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             ids = frozenset(archive.files)
     except Exception as error:  # numpy raises zipfile, zlib, OS and value errors for a broken file
         raise UserError("cannot read the features %s: %s" % (path, error))
-
-    def load(name):
-        return _guarded(lambda: _npz_member(path, name), path)
-
-    return load, ids
+    return partial(_guarded, _npz_member, path), ids
 
 
 def _npz_member(path, name):
-    with np.load(path, allow_pickle=False) as archive:
+    with open_archive(path) as archive:
         return archive[name]
 
 
 def _open_hdf5(path):
     try:
         with h5py.File(path, "r") as archive:
-            ids = frozenset(name for name in archive if isinstance(archive[name], h5py.Dataset))
+            ids = frozenset(name for name in archive if isinstance(archive.get(name), h5py.Dataset))
     except OSError as error:
         raise UserError("cannot read the features %s: %s" % (path, error))
     if not ids:
         raise UserError("the HDF5 file %s holds no dataset at its top level" % path)
-
-    def load(name):
-        return _guarded(lambda: _hdf5_dataset(path, name), path)
-
-    return load, ids
+    return partial(_guarded, _hdf5_dataset, path), ids
 
 
 def _hdf5_dataset(path, name):
@@ -136,16 +131,15 @@ def _hdf5_dataset(path, name):
         return archive[name][()]
 
 
-def _read_file(path):
-    suffix = os.path.splitext(path)[1].lower()
-    readers = {".npy": lambda: np.load(path, allow_pickle=False), ".npz": lambda: _only_array(path),
-               ".csv": lambda: _read_csv(path)}
-    return _guarded(readers[suffix], path)
+def _read_file(files, name):
+    path = files[name]
+    return _guarded(READERS[os.path.splitext(path)[1].lower()], path)
 
 
-def _guarded(read, path):
+def _guarded(read, path, *name):
+    """``read(path, *name)``, whose every failure becomes a :class:`FeatureError`."""
     try:
-        return read()
+        return read(path, *name)
     except FeatureError:
         raise
     except Exception as error:  # a broken file surfaces as one of a dozen types, by library and version
@@ -153,8 +147,12 @@ def _guarded(read, path):
         raise FeatureError("has unreadable features (%s: %s)" % (path, reason[0] if reason else type(error).__name__))
 
 
+def _read_npy(path):
+    return np.load(path, allow_pickle=False)
+
+
 def _only_array(path):
-    with np.load(path, allow_pickle=False) as archive:
+    with open_archive(path) as archive:
         if len(archive.files) != 1:
             raise FeatureError("has %d arrays in %s, where one is needed" % (len(archive.files), path))
         return archive[archive.files[0]]
@@ -169,9 +167,14 @@ def _read_csv(path):
     first_is_names = len(table) > 0 and numbers.iloc[0].isna().all()
     body = numbers.iloc[1:] if first_is_names else numbers
     text = table.iloc[1:] if first_is_names else table
+    if not len(body):
+        return np.zeros(body.shape)
     words = body.isna() & ~text.isna() & ~text.apply(lambda column: column.str.strip().str.lower().eq("nan"))
     if words.values.any():
         row, column = np.argwhere(words.values)[0]
         raise FeatureError("has text in its features (%s, data row %d, column %d: '%s')"
                            % (path, row + 1, column + 1, text.iloc[row, column]))
     return body.values.astype(np.float64)
+
+
+READERS = {".npy": _read_npy, ".npz": _only_array, ".csv": _read_csv}

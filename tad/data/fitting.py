@@ -23,6 +23,10 @@ def fit_settings(settings, sources):
     """
     length = settings.dataset.length or FITTING[settings.dataset.mode](sources)
     settings = replace(settings, dataset__length=length)
+    shrink = int(np.prod(settings.deeplab.strides))
+    if length < 2 * shrink:
+        raise UserError("deeplab.strides shrink a clip %d times, so dataset.length must be at least %d, not %d"
+                        % (shrink, 2 * shrink, length))
     longest = longest_action(sources, settings)
     duration = settings.deeplab.max_duration or max(1, min(length - 1, int(math.ceil(1.25 * longest)) + 1))
     if duration >= length:

@@ -1,5 +1,6 @@
 """Joins annotations with features into checked sources, one a recording."""
 
+import hashlib
 import warnings
 from collections import Counter
 from typing import NamedTuple
@@ -41,13 +42,16 @@ def load_sources(recordings, store, settings, classes, width=None):
 
     :param settings: :class:`tad.config.DatasetSettings`
     :param classes: class names in the order of the detector's outputs.
-    :param width: channels that the features must have; None takes the commonest width among them.
+    :param width: channels that the features must have, for inference; None, for training, takes the commonest width
+        among them and reports recordings that show no action.
     :returns: list of :class:`Source`, and the width.
     :raises UserError: no recording is left; or, with ``settings.strict``, any problem.
     """
     shapes = _readable_shapes(recordings, store, settings.strict)
+    if width is None:
+        _report_background(recordings, shapes, settings.strict)
     if width is None and shapes:
-        width = Counter(shape[1] for shape in shapes.values()).most_common(1)[0][0]
+        width = _commonest_width(shapes, store)
     sources = []
     for recording in recordings:
         if recording.id not in shapes:
@@ -85,6 +89,29 @@ def make_grid(recording, snippets, settings):
     return grid
 
 
+def check_learnable(sources, classes):
+    """Warn of classes that only recordings without usable features show.
+
+    :raises UserError: no source shows any action.
+    """
+    shown = {classes[index] for source in sources for index in source.classes if index >= 0}
+    if not shown:
+        raise UserError("none of the %d training recordings with usable features shows an action" % len(sources))
+    hidden = [name for name in classes if name not in shown]
+    if hidden:
+        warnings.warn("labels that only recordings without usable features have: %s; they cannot be learned"
+                      % ", ".join(hidden), DataWarning, stacklevel=2)
+
+
+def actions_checksum(sources):
+    """SHA-256 of ids, segments and classes, to tell whether two trainings see the same actions."""
+    digest = hashlib.sha256()
+    for source in sources:
+        for value in (source.id.encode("utf-8"), source.segments.tobytes(), source.classes.tobytes()):
+            digest.update(b"%d:" % len(value) + value)
+    return digest.hexdigest()
+
+
 def learn_normalization(sources, store):
     """Mean and deviation of each channel over all snippets of the sources; constant channels keep deviation 1."""
     count, total, squares = 0, 0.0, 0.0
@@ -115,9 +142,22 @@ def _readable_shapes(recordings, store, strict):
     return shapes
 
 
+def _commonest_width(shapes, store):
+    rows = {shape[0] for shape in shapes.values()}
+    width, count = Counter(shape[1] for shape in shapes.values()).most_common(1)[0]
+    if len(rows) == 1 and 2 * count < len(shapes):
+        raise UserError("the features in %s all have %d rows and differ in their columns; are they (channels, "
+                        "snippets) where they must be (snippets, channels)?" % (store.path, rows.pop()))
+    return width
+
+
+def _report_background(recordings, shapes, strict):
+    for recording in recordings:
+        if recording.id in shapes and not recording.labels:
+            report_problem("%s: has no annotated action; used as background" % recording.id, strict)
+
+
 def _source(recording, grid, snippets, classes, strict):
-    if not recording.labels:
-        report_problem("%s: has no annotated action; used as background" % recording.id, strict)
     segments = grid.to_snippets(recording.segments_s).reshape(-1, 2)
     last = snippets - 0.5
     outside = segments[:, 0] >= last

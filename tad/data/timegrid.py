@@ -32,15 +32,6 @@ class TimeGrid(NamedTuple):
         """Snippet units (number or array) to seconds; the inverse of :meth:`to_snippets`."""
         return self.origin_s + snippets * self.step_s
 
-    def from_snippet(self, first):
-        """The grid of the part of the sequence that begins at snippet ``first``."""
-        return TimeGrid(self.origin_s + first * self.step_s, self.step_s)
-
-    def rescaled(self, snippets, length):
-        """The grid after a sequence of ``snippets`` was resampled to ``length``; both cover the same time."""
-        step = self.step_s * snippets / float(length)
-        return TimeGrid(self.origin_s - self.step_s / 2.0 + step / 2.0, step)
-
     def end_s(self, snippets):
         """Where the last of ``snippets`` snippets ends, halfway to the one after it."""
         return self.to_seconds(snippets - 0.5)

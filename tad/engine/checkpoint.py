@@ -7,18 +7,19 @@ import io
 import json
 import os
 import re
-import zipfile
 from typing import Any, Dict, NamedTuple
 
 import numpy as np
 import torch
 
 from tad.errors import UserError
-from tad.files import atomic_write
+from tad.files import atomic_write, open_archive
 
 FORMAT = "tad-checkpoint-1"
 KEPT = 2  # the newest checkpoint, and the one before it in case the disk spoils the newest
+NEEDED = ("step", "settings", "classes", "width", "mean", "deviation")  # what ``meta`` must hold
 _NAME = re.compile(r"^step_(\d+)\.npz$")
+_LEFTOVER = re.compile(r"^\.step_\d+\.npz\.")
 
 
 class Checkpoint(NamedTuple):
@@ -53,18 +54,14 @@ def read_checkpoint(path):
     except OSError as error:
         raise UserError("cannot read the checkpoint %s: %s" % (path, error.strerror))
     try:
-        with np.load(content, allow_pickle=False) as archive:
+        with open_archive(content) as archive:
             meta = json.loads(archive["meta"].tobytes().decode("utf-8"))
             tensors = {name: torch.from_numpy(archive[name].copy()) for name in archive.files if name != "meta"}
-    except (ValueError, KeyError, EOFError, OSError, TypeError, AttributeError, NotImplementedError,
-            zipfile.BadZipFile) as error:
-        raise UserError("%s is damaged or not a checkpoint of tad (%s)" % (path, error))
-    except Exception as error:
-        if type(error).__module__ == "zlib":
-            raise UserError("%s is damaged (%s)" % (path, error))
-        raise
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise UserError("%s is not a checkpoint that this version of tad can read" % path)
+    except Exception as error:  # a damaged archive surfaces as one of a dozen types, by library and version
+        raise UserError("%s is damaged or not a checkpoint of tad (%s); give another one"
+                        % (path, str(error).strip() or type(error).__name__))
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT or not set(NEEDED) <= set(meta):
+        raise UserError("%s is not a checkpoint that this version of tad can read; give another one" % path)
     return Checkpoint(tensors, meta)
 
 
@@ -85,13 +82,24 @@ def prune(folder):
         os.unlink(step_path(folder, step))
 
 
+def clear_leftovers(folder):
+    """Remove what a kill in the middle of writing a checkpoint has left behind."""
+    for name in filter(_LEFTOVER.match, os.listdir(folder)):
+        os.unlink(os.path.join(folder, name))
+
+
 def newest_readable(folder, warn):
-    """The newest checkpoint that can be read, or None. Damaged ones are passed over after ``warn(message)``."""
+    """The newest checkpoint that can be read, or None.
+
+    Damaged ones get the suffix ``.damaged`` after ``warn(message)``, so that they are not taken for the newest again.
+    """
     for step in saved_steps(folder):
+        path = step_path(folder, step)
         try:
-            return read_checkpoint(step_path(folder, step))
+            return read_checkpoint(path)
         except UserError as error:
-            warn("%s; going back to an older one" % error)
+            os.replace(path, path + ".damaged")
+            warn("%s; set aside as %s.damaged, going back to an older one or to the start" % (error, path))
     return None
 
 

@@ -19,7 +19,7 @@ def evaluate(ground_truth_path, detections_path, tiou, subset=None):
 
     As in the official evaluators, recordings of the subset without detections count as missed, detections in
     recordings outside the subset count as false positives, and labels that the subset's annotations do not have count
-    for nothing. The last two are warned of.
+    for nothing. The second is warned of, and so is the third where no subset has the label.
 
     :param tiou: thresholds as text, see :func:`tad.evaluation.thresholds.parse_thresholds`.
     :param subset: name of the subset; None when the file has one only, ``all`` for every one.
@@ -27,11 +27,13 @@ def evaluate(ground_truth_path, detections_path, tiou, subset=None):
     """
     thresholds = parse_thresholds(tiou)
     recordings = read_ground_truth(ground_truth_path)
-    chosen = in_subset(recordings, subset or _only_subset(recordings, ground_truth_path), ground_truth_path)
+    subset = subset or _only_subset(recordings, ground_truth_path)
+    chosen = in_subset(recordings, subset, ground_truth_path)
     detections = read_detections(detections_path)
     truth = _truth_by_class(chosen)
     if not truth:
         raise UserError("%s has no action in subset '%s' to score against" % (ground_truth_path, subset))
+    _warn_of_unknown_labels(detections, recordings, detections_path)
     found = _detections_by_class(detections, {recording.id: index for index, recording in enumerate(chosen)},
                                  truth, detections_path)
     result = mean_average_precision(truth, found, thresholds)
@@ -62,6 +64,14 @@ def _truth_by_class(recordings):
     return {label: _instances(rows[label]) for label in sorted(rows)}
 
 
+def _warn_of_unknown_labels(detections, recordings, path):
+    known = {label for recording in recordings.values() for label in recording.labels}
+    unknown = sorted({entry[0] for entries in detections.values() for entry in entries} - known)
+    if unknown:
+        warnings.warn("%s: %d labels are not in the annotations and count for nothing, for example '%s'"
+                      % (path, len(unknown), unknown[0]), DataWarning, stacklevel=2)
+
+
 def _detections_by_class(detections, index, truth, path):
     rows = defaultdict(list)
     for name, entries in detections.items():
@@ -72,10 +82,6 @@ def _detections_by_class(detections, index, truth, path):
         warnings.warn("%s: %d of its %d recordings are not in the scored subset and count as false positives, for "
                       "example '%s'"
                       % (path, len(elsewhere), len(detections), elsewhere[0]), DataWarning, stacklevel=2)
-    unknown = sorted(set(rows) - set(truth))
-    if unknown:
-        warnings.warn("%s: %d labels are not in the scored subset's annotations and count for nothing, for example "
-                      "'%s'" % (path, len(unknown), unknown[0]), DataWarning, stacklevel=2)
     return {label: _instances(rows[label]) for label in truth if label in rows}
 
 

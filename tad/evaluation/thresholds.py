@@ -2,6 +2,8 @@
 
 from tad.errors import UserError
 
+MOST = 1000  # thresholds in one range; a finer step is a slip of the pen
+
 
 def parse_thresholds(text):
     """A tuple of thresholds.
@@ -12,7 +14,7 @@ def parse_thresholds(text):
     try:
         if ":" in text:
             first, step, last = (float(part) for part in text.split(":"))
-            if not (step > 0 and last >= first):
+            if not (step > 0 and last >= first and (last - first) / step < MOST):
                 raise ValueError
             # The multiples are rounded so that 0.1 + 0.2 is written 0.3
             values = tuple(round(first + index * step, 6) for index in range(int((last - first) / step + 1e-6) + 1))

@@ -5,7 +5,7 @@ import numpy as np
 from tad.postprocess.fusion import Detections, concatenate
 from tad.segments import tiou
 
-MOST_COMPARED = 4000  # of a group, the best-scored that take part; the rest could not reach any top-k of use
+MOST_COMPARED = 4000  # of a group, the best-scored that take part (more where top_k asks for more)
 
 
 def suppress(detections, settings):
@@ -19,7 +19,7 @@ def suppress(detections, settings):
     parts = []
     for group in groups:
         members = np.arange(len(detections.labels)) if group is None else np.flatnonzero(detections.labels == group)
-        order = members[np.argsort(-detections.scores[members], kind="mergesort")][:MOST_COMPARED]
+        order = members[np.argsort(-detections.scores[members], kind="mergesort")][:max(MOST_COMPARED, settings.top_k)]
         parts.append(thin(detections.take(order), settings))
     joined = concatenate(parts)
     return joined.take(np.argsort(-joined.scores, kind="mergesort")[:settings.top_k])

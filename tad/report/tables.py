@@ -14,10 +14,15 @@ def metrics_table(metrics):
     lines += ["%-*s  %s  %6.3f" % (width, label, "  ".join("%6.3f" % value for value in values),
                                    sum(values) / len(values)) for label, values in rows]
     lines.insert(-1, "-" * len(lines[0]))
-    lines.append("%d instances in %d recordings, %d detections"
-                 % (metrics["instances"], metrics["recordings"], metrics["detections"]))
+    lines.append("%s in %s, %s" % (count(metrics["instances"], "instance"), count(metrics["recordings"], "recording"),
+                                   count(metrics["detections"], "detection")))
     missing = metrics["recordings_without_detections"]
     if missing:
-        lines.append("no detection in %d recordings: %s%s"
-                     % (len(missing), ", ".join(missing[:5]), ", ..." if len(missing) > 5 else ""))
+        lines.append("no detection in %s: %s%s"
+                     % (count(len(missing), "recording"), ", ".join(missing[:5]), ", ..." if len(missing) > 5 else ""))
     return "\n".join(lines)
+
+
+def count(number, noun):
+    """``1 recording``, ``2 recordings``."""
+    return "%d %s%s" % (number, noun, "" if number == 1 else "s")

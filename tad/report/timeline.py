@@ -1,16 +1,22 @@
 """Timeline pictures: ground truth against detections of one recording."""
 
 import os
+import warnings
 
-from matplotlib import colors
+from matplotlib import colors, patches
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from tad.files import atomic_write, make_folder
 
-DRAWN = 60          # detections drawn for a recording, the best ones
-PALETTE = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#76b7b2", "#edc948", "#9c755f", "#ff9da7", "#86bc86",
-           "#bab0ac", "#d37295")
+DRAWN = 60           # detections drawn for a recording, the best ones
+FAINTEST = 0.2       # and none whose score is below this part of the recording's best
+ANNOTATED, DETECTED = "#0072b2", "#e69f00"  # from Okabe and Ito's palette for every kind of colour vision
+LONGEST_NAME = 40    # characters of a label or an id that are drawn
+HEIGHT = 0.36        # of a bar, in rows
+CLOCK_FROM_S = 180   # a longer recording has its axis in minutes and seconds
+CLOCK_STEPS_S = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
 
 
 def draw_timelines(folder, truth, detections, classes):
@@ -22,52 +28,104 @@ def draw_timelines(folder, truth, detections, classes):
     """
     make_folder(folder)
     paths = []
-    for recording in truth:
-        if recording.id in detections:
-            # An id may hold a slash; the picture's name must not
-            path = os.path.join(folder, recording.id.replace(os.sep, "_") + ".png")
-            figure = timeline(recording, detections[recording.id], classes)
-            with atomic_write(path, "wb") as stream:
-                figure.savefig(stream, format="png", dpi=110)
-            paths.append(path)
+    with warnings.catch_warnings():
+        # Letters that the font lacks become boxes; one warning a letter and picture would say no more
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        for recording in truth:
+            if recording.id in detections:
+                # An id may hold a slash; the picture's name must not
+                paths.append(os.path.join(folder, recording.id.replace(os.sep, "_") + ".png"))
+                figure = timeline(recording, detections[recording.id], classes)
+                with atomic_write(paths[-1], "wb") as stream:
+                    figure.savefig(stream, format="png", dpi=110)
     return paths
 
 
 def timeline(recording, found, classes):
-    """A figure with one row a class: annotated actions above, detections below, more opaque the surer they are."""
-    shown = found.take(slice(0, DRAWN))
-    labels = sorted(set(recording.labels) | {classes[label] for label in shown.labels})
+    """A figure with one row a class: annotated actions above, detections below with their scores.
+
+    Rows stand in the order in which their actions begin; classes that were only detected come last.
+    """
+    shown, least = worth_drawing(found)
+    labels = row_order(recording, shown, classes)
     row = {label: index for index, label in enumerate(labels)}
-    figure = Figure(figsize=(12, 1.2 + 0.42 * max(len(labels), 1)))
+    end = _end(recording, shown)
+    figure = Figure(figsize=(12, 1.3 + 0.5 * max(len(labels), 1)))
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(1, 1, 1)
-    for (start, end), label in zip(recording.segments_s, recording.labels):
-        axes.barh(row[label] - 0.2, end - start, left=start, height=0.34, color=_colour(row[label]),
-                  edgecolor="black", linewidth=0.8)
-    # Worst first, so that the surest lie on top
-    for index in range(len(shown.scores))[::-1]:
-        start, end = shown.segments[index]
-        place = row[classes[shown.labels[index]]]
-        opacity = min(1.0, 0.05 + 0.95 * float(shown.scores[index]))
-        axes.barh(place + 0.2, end - start, left=start, height=0.34,
-                  color=colors.to_rgba(_colour(place), opacity), edgecolor=(0, 0, 0, opacity), linewidth=0.6)
-    axes.set_yticks(range(len(labels)))
-    axes.set_yticklabels(labels)
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.set_xlim(0, _end(recording, shown))
-    axes.set_xlabel("seconds")
-    axes.set_title("%s: annotated (upper bar of each row) and detected (lower bar, opacity = score)" % recording.id,
-                   fontsize=10)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    for index in range(0, len(labels), 2):
+        axes.axhspan(index - 0.5, index + 0.5, color="#f4f4f4", linewidth=0, zorder=0)
+    for (start, stop), label in zip(recording.segments_s, recording.labels):
+        axes.barh(row[label] - HEIGHT / 2, stop - start, left=start, height=HEIGHT, color=ANNOTATED,
+                  edgecolor="white", linewidth=0.8, zorder=2)
+    _draw_detections(axes, shown, [row[classes[label]] for label in shown.labels], end)
+    _finish(axes, recording, labels, end, least)
     figure.tight_layout()
     return figure
 
 
-def _colour(index):
-    return PALETTE[index % len(PALETTE)]
+def worth_drawing(found):
+    """The detections that are drawn, and the lowest score among those that could be."""
+    least = FAINTEST * float(found.scores.max()) if len(found.scores) else 0.0
+    return found.take(found.scores >= least).take(slice(0, DRAWN)), least
+
+
+def row_order(recording, shown, classes):
+    """Labels of the rows from top to bottom."""
+    first = {}
+    for (start, _), label in sorted(zip(recording.segments_s.tolist(), recording.labels)):
+        first.setdefault(label, start)
+    only_detected = {classes[label] for label in shown.labels} - set(first)
+    return sorted(first, key=lambda label: (first[label], label)) + sorted(only_detected)
+
+
+def _draw_detections(axes, shown, rows, end):
+    """Bars that are the more opaque the surer they are, with the score where there is room for it."""
+    written = []
+    for index, (start, stop) in enumerate(shown.segments):
+        part = float(shown.scores[index]) / max(float(shown.scores[0]), 1e-12)
+        # Earlier ones are surer and lie on top
+        axes.barh(rows[index] + HEIGHT / 2, stop - start, left=start, height=HEIGHT,
+                  color=colors.to_rgba(DETECTED, 0.15 + 0.85 * part), edgecolor="white", linewidth=0.8,
+                  zorder=4 - index / (index + 1.0))
+        centre, reach = (start + stop) / 2, 0.02 * end
+        free = all(place != rows[index] or abs(centre - other) > 2 * reach for place, other in written)
+        if stop - start > 2 * reach and free:
+            axes.text(centre, rows[index] + HEIGHT / 2, "%.2f" % shown.scores[index], fontsize=8, zorder=5,
+                      ha="center", va="center")
+            written.append((rows[index], centre))
+
+
+def _finish(axes, recording, labels, end, least):
+    axes.set_yticks(range(len(labels)))
+    axes.set_yticklabels([_name(label) for label in labels], fontsize=10)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(max(len(labels), 1) - 0.5, -0.5)
+    axes.set_xlim(0, end)
+    axes.set_xlabel("seconds")
+    if end > CLOCK_FROM_S:
+        axes.set_xlabel("minutes:seconds")
+        step = next((step for step in CLOCK_STEPS_S if end / step <= 10), end)
+        axes.xaxis.set_major_locator(MultipleLocator(step))
+        axes.xaxis.set_major_formatter(FuncFormatter(_clock))
+    axes.set_title(_name(recording.id), loc="left", fontsize=12)
+    axes.legend(handles=[patches.Patch(color=ANNOTATED, label="annotated"),
+                         patches.Patch(color=DETECTED, label="detected, score %.2f or more" % least)],
+                loc="lower right", bbox_to_anchor=(1.0, 1.0), ncol=2, frameon=False, borderaxespad=0.2, fontsize=10)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+
+
+def _name(text):
+    """A label or an id as it is drawn: not too long, and its dollars not taken for formulas."""
+    text = text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME - 3] + "..."
+    return text.replace("$", r"\$")
 
 
 def _end(recording, found):
     ends = [recording.duration_s or 0.0] + [float(end) for _, end in recording.segments_s]
     return max(ends + [float(end) for end in found.segments[:, 1]]) or 1.0
+
+
+def _clock(seconds, _):
+    return "%d:%02d" % divmod(int(round(seconds)), 60)

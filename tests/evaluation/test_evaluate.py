@@ -1,11 +1,14 @@
 """The evaluator against the official one's numbers."""
 
+import csv
 import json
 import os
+import warnings
+from collections import OrderedDict
 
 import pytest
 
-from tad.errors import DataWarning
+from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import evaluate
 
 
@@ -50,3 +53,73 @@ def test_other_recordings_are_false_positives_and_said(tmp_path):
     found = write(tmp_path / "found.json", detections(b=[((0, 10), "x", 1.0)], a=[((0, 10), "x", 0.9)]))
     with pytest.warns(DataWarning, match="not in the scored subset"):
         assert evaluate(truth, found, "0.5")["mAP"] == {"0.5": 0.5}
+
+
+@pytest.mark.filterwarnings("ignore::tad.errors.DataWarning")
+def test_activitynet_sample_agrees_with_the_official_evaluator(shared_data, tmp_path):
+    """ActivityNet's own sample file, whose 7654 scores are all 1.0, against its validation subset.
+
+    The official script leaves the order of equal scores to an unstable sort and ``tad`` to the file, so the official
+    number cannot be met exactly; it must lie between that of the file's order and that of the reversed order.
+    """
+    folder = os.path.join(shared_data, "activitynet")
+    with open(os.path.join(shared_data, "eval_reference", "expected.json")) as stream:
+        expected = json.load(stream)["activitynet_sample"]
+    with open(os.path.join(folder, "video_info_new.csv")) as stream:
+        subsets = {row["video"]: row["subset"] for row in csv.DictReader(stream)}
+    with open(os.path.join(folder, "anet_anno_action.json")) as stream:
+        database = {name[2:]: {"subset": subsets[name], "annotations": entry["annotations"]}
+                    for name, entry in json.load(stream).items()}
+    with open(os.path.join(folder, "sample_detection_prediction.json")) as stream:
+        results = json.load(stream)["results"]
+    truth = write(tmp_path / "truth.json", {"database": database})
+    orders = {"file": list(results.items()), "reversed": [(name, rows[::-1]) for name, rows in results.items()][::-1]}
+    scored = {}
+    for order, items in orders.items():
+        found = write(tmp_path / "found.json", {"results": OrderedDict(items)})
+        scored[order] = evaluate(truth, found, "0.5:0.05:0.95", "validation")
+        assert scored[order]["instances"] == expected["ground_truth_instances"]
+        assert scored[order]["detections"] == expected["predictions"]
+    for high, low, official in zip(scored["file"]["mAP"].values(), scored["reversed"]["mAP"].values(), expected["mAP"]):
+        assert low < official < high < low + 0.01
+
+
+def test_labels_of_other_subsets_count_for_nothing_and_need_no_word(tmp_path):
+    document = annotations(a=[((0, 10), "x")])
+    document["database"]["b"] = {"subset": "other", "annotations": [{"segment": [0, 1], "label": "y"}]}
+    truth = write(tmp_path / "truth.json", document)
+    found = write(tmp_path / "found.json", detections(a=[((0, 10), "y", 1.0), ((0, 10), "x", 0.9)]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evaluate(truth, found, "0.5", "test")["mAP"] == {"0.5": 1.0}
+    found = write(tmp_path / "found.json", detections(a=[((0, 10), "z", 1.0), ((0, 10), "x", 0.9)]))
+    with pytest.warns(DataWarning, match="1 labels are not in the annotations.*'z'"):
+        assert evaluate(truth, found, "0.5", "test")["AP_per_class"] == {"x": {"0.5": 1.0}}
+
+
+def test_missed_recordings_and_impossible_segments_count(tmp_path):
+    """As in the official evaluators: recordings without detections are missed, and so is a segment of no length."""
+    truth = write(tmp_path / "truth.json", annotations(a=[((0, 10), "x"), ((3, 3), "x")], b=[((0, 10), "x")],
+                                                       c=[((0, 10), "x")]))
+    found = write(tmp_path / "found.json", detections(a=[((0, 10), "x", 0.9)], b=[]))
+    metrics = evaluate(truth, found, "0.5")
+    assert metrics["mAP"] == {"0.5": 0.25}
+    assert metrics["recordings_without_detections"] == ["b", "c"]
+    assert (metrics["recordings"], metrics["instances"], metrics["detections"]) == (3, 4, 1)
+
+
+def test_what_cannot_be_scored_is_told(tmp_path):
+    document = annotations(a=[((0, 10), "x")], b=[])
+    document["database"]["b"]["subset"] = "quiet"
+    truth = write(tmp_path / "truth.json", document)
+    found = write(tmp_path / "found.json", detections(a=[]))
+    with pytest.raises(UserError, match="several subsets; choose one with --subset: quiet, test, or all"):
+        evaluate(truth, found, "0.5")
+    with pytest.raises(UserError, match="no action in subset 'quiet'"):
+        evaluate(truth, found, "0.5", "quiet")
+    with pytest.raises(UserError, match="no recording in subset 'nope'"):
+        evaluate(truth, found, "0.5", "nope")
+    assert evaluate(truth, found, "0.5", "all")["recordings"] == 2
+    only = write(tmp_path / "only.json", annotations(a=[]))
+    with pytest.raises(UserError, match="no action in subset 'test'"):
+        evaluate(only, found, "0.5")

@@ -1,0 +1,146 @@
+"""The detector: every weight learns, every loss weight counts, and decoding equals its formula written out."""
+
+import numpy as np
+import pytest
+import torch
+
+from tad.data.augment import random_clip
+from tad.data.clips import cut_windows
+from tad.detectors import build_detector
+from tad.engine.training import start, train_step
+from tad.proposals.grid import all_proposals
+from tests.helpers import make_source, tiny_settings
+
+PARTS = ("classes", "boundaries", "offsets", "tiou", "completeness")
+
+
+def make_batch(rng, count=3, lengths=(60, 20), classes=3):
+    made = [make_source(rng, length, classes=classes, name=str(index)) for index, length in enumerate(lengths)]
+    read = {source.id: features for source, features in made}.__getitem__
+    settings = tiny_settings("deeplab.max_duration=20")
+    clips = [random_clip([source for source, _ in made], read, settings.augment, "windows", 32, 0, number)
+             for number in range(count)]
+    return clips, torch.stack([torch.from_numpy(clip.features) for clip in clips])
+
+
+def detector(*assignments, classes=3):
+    settings = tiny_settings("deeplab.max_duration=20", "deeplab.dropout=0", *assignments)
+    return build_detector(settings, 4, classes)
+
+
+def test_every_parameter_gets_a_gradient(rng):
+    clips, features = make_batch(rng)
+    made = detector()
+    sum(made.losses(features, clips, rng).values()).backward()
+    without = [name for name, parameter in made.named_parameters()
+               if parameter.grad is None or not parameter.grad.abs().sum() > 0]
+    assert without == []
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_weight_scales_its_own_part_and_no_other(rng, part):
+    clips, features = make_batch(rng)
+    torch.manual_seed(3)
+    plain = detector()
+    torch.manual_seed(3)
+    weighted = detector("loss.%s=%g" % (part, 3 * getattr(plain.weights, part)))
+    before = {name: float(value.detach()) for name, value in
+              plain.losses(features, clips, np.random.RandomState(5)).items()}
+    after = {name: float(value.detach()) for name, value in
+             weighted.losses(features, clips, np.random.RandomState(5)).items()}
+    assert set(before) == set(PARTS)
+    for name in PARTS:
+        assert before[name] > 0
+        assert after[name] == pytest.approx(before[name] * (3 if name == part else 1), rel=1e-5)
+
+
+def test_padding_is_not_learned_from(rng):
+    """Whatever the network says of padding, the losses are the same."""
+    source, features = make_source(rng, 9)
+    settings = tiny_settings("deeplab.max_duration=20")
+    clip, = cut_windows(source, features, settings.dataset, 32)
+    made = detector()
+    output = made.network(torch.from_numpy(clip.features)[None], (torch.arange(32) < 9).float()[None, None])
+    kept = {}
+
+    def disturbed(features, valid):
+        scores = [value + 50.0 * kept["by"] * (1 - valid) for value in output.scores]
+        return output._replace(scores=output.scores.__class__(*scores))
+
+    made.network.forward = disturbed
+    results = []
+    for kept["by"] in (0.0, 1.0):
+        results.append([float(value.detach()) for value in
+                        made.losses(torch.from_numpy(clip.features)[None], [clip], np.random.RandomState(1)).values()])
+    assert results[0] == results[1]
+
+
+def test_recordings_of_one_snippet_and_without_actions_train(rng):
+    for lengths, actions in (((1,), 1), ((1, 40), 0)):
+        made = [make_source(rng, length, actions=actions, name=str(index)) for index, length in enumerate(lengths)]
+        read = {source.id: features for source, features in made}.__getitem__
+        settings = tiny_settings("deeplab.max_duration=20")
+        clips = [random_clip([source for source, _ in made], read, settings.augment, "windows", 32, 0, number)
+                 for number in range(2)]
+        progress = start(build_detector(settings, 4, 3), settings)
+        parts = train_step(progress, clips, settings, torch.device("cpu"))
+        assert all(np.isfinite(float(value)) for value in parts.values())
+
+
+def test_sampled_proposals_have_the_overlap_they_claim(rng):
+    clips, _ = make_batch(rng)
+    proposals, overlaps = detector()._sampled(clips, rng)
+    assert len(proposals) == len(overlaps) <= 3 * 12
+    for (index, start_, end), overlap in zip(proposals, overlaps):
+        clip = clips[int(index)]
+        assert 0 <= start_ < end <= clip.valid - 1 and end - start_ <= 20
+        best = max([0.0] + [max(0.0, min(end, e) - max(start_, s)) /
+                            ((end - start_) + (e - s) - max(0.0, min(end, e) - max(start_, s)))
+                            for s, e in clip.segments])
+        assert overlap == pytest.approx(best, abs=1e-9)
+
+
+def slow_mean(scores, start, end):
+    """Mean over [start, end] of steps of width 1 around each snippet, 0 outside."""
+    total = sum(score * max(0.0, min(end, i + 0.5) - max(start, i - 0.5)) for i, score in enumerate(scores))
+    return total / (end - start)
+
+
+@pytest.mark.parametrize("valid", [32, 11, 2])
+def test_decoding_equals_its_formula(rng, valid):
+    """One clip, one proposal after the other, from the network's raw outputs."""
+    source, features = make_source(rng, valid)
+    settings = tiny_settings("deeplab.max_duration=20")
+    clip, = cut_windows(source, features, settings.dataset, 32)
+    made = detector("deeplab.candidates=40").eval()
+    inputs = torch.from_numpy(clip.features)[None]
+    with torch.no_grad():
+        for parameter in made.network.snippet_head.parameters():
+            parameter.add_(0.5 * torch.randn_like(parameter))
+        scored, = made.propose(inputs, [clip])
+        output = made.network(inputs, (torch.arange(32) < valid).float()[None, None])
+        classes = torch.sigmoid(output.scores.classes)[0].numpy()[:, :valid]
+        boundaries = torch.sigmoid(output.scores.boundaries)[0].numpy()
+        offsets = output.scores.offsets[0].numpy()
+        candidates = sorted(((start_, end) for start_, end in all_proposals(valid, 20).tolist()),
+                            key=lambda pair: -float(boundaries[0, pair[0]]) * float(boundaries[1, pair[1]]))[:40]
+        assert len(scored.segments) == len(candidates)
+        logits = made.network.proposal_head(output.proposal_features, torch.tensor(
+            [[0.0, start_, end] for start_, end in candidates]).reshape(-1, 3))
+    quality = torch.sigmoid(logits).numpy()
+    for row, (start_, end) in enumerate(candidates):
+        low = start_ + offsets[0, start_]
+        high = max(end + offsets[1, end], low + 0.1)
+        np.testing.assert_allclose(scored.segments[row], [low, high], atol=1e-5)
+        assert scored.boundaries[row] == pytest.approx(boundaries[0, start_] * boundaries[1, end], rel=1e-5)
+        assert (scored.tiou[row], scored.completeness[row]) == pytest.approx(tuple(quality[row]), rel=1e-3, abs=1e-6)
+        np.testing.assert_allclose(scored.classes[row], [slow_mean(line, low, high) for line in classes], atol=1e-5)
+
+
+def test_a_clip_of_one_snippet_has_no_proposal(rng):
+    source, features = make_source(rng, 1)
+    settings = tiny_settings("deeplab.max_duration=20")
+    clip, = cut_windows(source, features, settings.dataset, 32)
+    with torch.no_grad():
+        scored, = detector().eval().propose(torch.from_numpy(clip.features)[None], [clip])
+    assert scored.segments.shape == (0, 2) and scored.classes.shape == (0, 3)

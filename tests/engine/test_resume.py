@@ -1,0 +1,108 @@
+"""A real training is killed and goes on: its weights end bitwise as those of an uninterrupted one."""
+
+import os
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from tad.engine.checkpoint import read_checkpoint, saved_steps, step_path
+from tests.helpers import TINY, sets, start_process, write_data
+
+STEPS = 150
+SETTINGS = TINY + ("train.steps=%d" % STEPS, "train.checkpoint_every=5", "deeplab.dropout=0.3", "augment.splice=0.5")
+PATIENCE_S = 120
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Data, and in ``through`` a training that nobody disturbed."""
+    place = tmp_path_factory.mktemp("resume")
+    write_data(place, np.random.RandomState(0))
+    finish(begin(place, "through"))
+    return place
+
+
+def begin(folder, run, *more):
+    return start_process(["train", "--config", "my.yaml", "--output", run] + sets(SETTINGS) + list(more), folder)
+
+
+def finish(process):
+    """Standard error of a process that must end well."""
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, errors
+    return errors
+
+
+def wait_for_checkpoint(process, checkpoints, step=5):
+    """Until the training has saved some step and is still running."""
+    until = time.time() + PATIENCE_S
+    while not any(saved >= step for saved in saved_steps(checkpoints)):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.time() < until, "no checkpoint in %d s" % PATIENCE_S
+        time.sleep(0.005)
+
+
+def interrupt(folder, run, number):
+    """Begin a training, send it a signal once a checkpoint is there; returns the process and its folder.
+
+    On a busy machine a training may be over before the signal comes; then another one is begun.
+    """
+    checkpoints = os.path.join(str(folder), run, "checkpoints")
+    for _ in range(5):
+        process = begin(folder, run)
+        wait_for_checkpoint(process, checkpoints)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=PATIENCE_S)
+        if saved_steps(checkpoints)[0] < STEPS:
+            return process, checkpoints, errors
+        shutil.rmtree(os.path.join(str(folder), run))
+    raise AssertionError("five trainings were over before the signal came")
+
+
+def assert_same_weights(folder, run):
+    found, expected = (read_checkpoint(step_path(os.path.join(str(folder), name, "checkpoints"), STEPS))
+                       for name in (run, "through"))
+    assert set(found.tensors) == set(expected.tensors)
+    for name, tensor in expected.tensors.items():
+        assert torch.equal(found.tensors[name], tensor), name
+    assert found.meta["optimizer_steps"] == expected.meta["optimizer_steps"]
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_bit_for_bit(folder):
+    process, _, _ = interrupt(folder, "killed", signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert "warning" not in finish(begin(folder, "killed", "--resume", "auto"))
+    assert_same_weights(folder, "killed")
+
+
+@pytest.mark.slow
+def test_a_truncated_checkpoint_costs_steps_and_no_bits(folder):
+    """The disk spoiled the newest checkpoint: the one before it takes over, with a word."""
+    _, checkpoints, _ = interrupt(folder, "spoiled", signal.SIGKILL)
+    newest = saved_steps(checkpoints)[0]
+    with open(step_path(checkpoints, newest), "r+b") as stream:
+        stream.truncate(os.path.getsize(step_path(checkpoints, newest)) // 2)
+    errors = finish(begin(folder, "spoiled", "--resume", "auto"))
+    assert "step_%07d.npz is damaged" % newest in errors and "going back to an older one" in errors
+    assert_same_weights(folder, "spoiled")
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_with_one_line_and_can_be_resumed(folder):
+    process, _, errors = interrupt(folder, "stopped", signal.SIGINT)
+    assert process.returncode == 130
+    assert errors == "tad: stopped; a training goes on from its last checkpoint with --resume auto\n"
+    finish(begin(folder, "stopped", "--resume", "auto"))
+    assert_same_weights(folder, "stopped")
+
+
+def test_resuming_a_finished_training_changes_nothing(folder):
+    path = step_path(os.path.join(str(folder), "through", "checkpoints"), STEPS)
+    before = os.stat(path).st_mtime_ns
+    finish(begin(folder, "through", "--resume", "auto"))
+    assert os.stat(path).st_mtime_ns == before

@@ -1,0 +1,110 @@
+"""Small data sets, settings and command lines that several tests need."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+from tad.cli import main
+from tad.data.sources import Source
+from tad.data.timegrid import TimeGrid
+from tad.settings import load_settings
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# A detector small enough to train in a second; what it has hardly learned is not dropped for its low score
+TINY = ("dataset.length=32", "deeplab.width=8", "deeplab.blocks=1", "deeplab.proposal_width=4",
+        "deeplab.proposal_bins=6", "deeplab.samples=12", "deeplab.candidates=60", "train.steps=4", "train.batch=2",
+        "train.warmup=2", "train.log_every=2", "train.checkpoint_every=2", "postprocess.min_score=0",
+        "device=cpu")
+
+
+def tiny_settings(*assignments):
+    return load_settings(None, TINY + assignments)
+
+
+def sets(assignments):
+    """``--set`` for each of some assignments."""
+    return [word for assignment in assignments for word in ("--set", assignment)]
+
+
+def write_json(path, value):
+    with open(str(path), "w") as stream:
+        json.dump(value, stream)
+    return str(path)
+
+
+def read_json(path):
+    with open(str(path)) as stream:
+        return json.load(stream)
+
+
+def write_data(folder, rng, classes=("wave", "nod"), width=5, recordings=(60, 45, 50, 40), tested=1, fps=25.0,
+               stride=16, window=16):
+    """Recordings whose channels rise while an action of their class happens, with annotations and a configuration.
+
+    :param recordings: snippets of each; the last ``tested`` are the subset ``validation``.
+    :returns: path of the configuration.
+    """
+    folder = str(folder)
+    os.makedirs(os.path.join(folder, "features"), exist_ok=True)
+    database, actions = {}, 0
+    for number, snippets in enumerate(recordings):
+        name = "rec_%d" % number
+        features = 0.3 * rng.standard_normal((snippets, width))
+        annotations, start = [], 3
+        while start + 12 < snippets:
+            end = start + rng.randint(6, 12)
+            label = actions % len(classes)
+            features[start:end, label % width] += 2.0 + label // width
+            # Snippet i is centred at (i * stride + window / 2) / fps seconds
+            seconds = [((edge - 0.5) * stride + window / 2.0) / fps for edge in (start, end)]
+            annotations.append({"segment": seconds, "label": classes[label]})
+            start, actions = end + rng.randint(3, 8), actions + 1
+        np.save(os.path.join(folder, "features", name + ".npy"), features.astype(np.float32))
+        database[name] = {"subset": "validation" if number >= len(recordings) - tested else "training",
+                          "duration": ((snippets - 1) * stride + window) / fps, "annotations": annotations}
+    write_json(os.path.join(folder, "annotations.json"), {"version": "1", "database": database})
+    config = os.path.join(folder, "my.yaml")
+    with open(config, "w") as stream:
+        stream.write("dataset:\n  annotations: annotations.json\n  features: features\n  train_subset: training\n"
+                     "  test_subset: validation\n  fps: %g\n  stride: %d\n  window: %d\n" % (fps, stride, window))
+    return config
+
+
+def change_json(path, change):
+    """Apply ``change(value)`` to a JSON file."""
+    value = read_json(path)
+    change(value)
+    write_json(path, value)
+
+
+def make_source(rng, snippets, actions=3, classes=3, name="rec", grid=None):
+    """A source with random segments of at least one snippet, and features ``(snippets, 4)``."""
+    segments = np.sort(rng.uniform(-0.5, snippets - 0.5, (actions, 2)), axis=1)
+    segments[:, 1] = np.maximum(segments[:, 1], segments[:, 0] + 1)
+    features = rng.standard_normal((snippets, 4)).astype(np.float32)
+    labels = rng.randint(0, classes, actions).astype(np.int64)
+    return Source(name, grid or TimeGrid(0.5, 1.0), snippets, segments, labels), features
+
+
+def call(arguments):
+    """Exit code of a command in this process."""
+    try:
+        return main([str(word) for word in arguments])
+    except SystemExit as stopped:
+        return stopped.code
+
+
+def environment():
+    """For a ``tad`` of its own process: this checkout, one thread."""
+    return dict(os.environ, PYTHONPATH=ROOT, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
+
+def start_process(arguments, folder):
+    """``python -m tad ...`` in a process of its own."""
+    return subprocess.Popen([sys.executable, "-m", "tad"] + [str(word) for word in arguments], cwd=str(folder),
+                            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            universal_newlines=True)

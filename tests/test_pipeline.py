@@ -1,0 +1,223 @@
+"""The whole way of the data, as users go it: other recordings, other classes, other stores, other ways of cutting."""
+
+import os
+import re
+import warnings
+
+import h5py
+import numpy as np
+import pytest
+
+from tad.cli import CONFIGS, shipped_configs
+from tad.errors import DataWarning, UserError
+from tad.evaluation.evaluate import evaluate
+from tad.pipeline import infer_run, pick_device, run, run_folder, train_run
+from tad.settings import load_settings, override_settings
+from tests.helpers import ROOT, TINY, call, read_json, sets, tiny_settings, write_data
+
+FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "checkpoints", "tensorboard", "report")
+
+
+def readme_lines():
+    """The configuration that README.md shows for own data."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as stream:
+        block, = re.findall(r"```yaml\n(dataset:.*?)```", stream.read(), re.DOTALL)
+    assert len(block.splitlines()) <= 10
+    return block
+
+
+def check_run(folder, names, classes):
+    """What every run folder must hold, and what every detection must be."""
+    for name in FILES:
+        assert os.path.exists(os.path.join(folder, name)), name
+    results = read_json(os.path.join(folder, "detections.json"))["results"]
+    assert set(results) == set(names)
+    assert any(results.values())
+    for rows in results.values():
+        assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
+        for row in rows:
+            assert row["label"] in classes and 0 <= row["score"] <= 1
+            assert 0 <= row["segment"][0] < row["segment"][1]
+    assert sorted(os.listdir(os.path.join(folder, "report"))) == sorted(name + ".png" for name in names)
+    metrics = read_json(os.path.join(folder, "metrics.json"))
+    assert metrics["recordings"] == len(names) and set(metrics["AP_per_class"]) <= set(classes)
+    assert 0 <= metrics["average_mAP"] <= 1
+    return metrics
+
+
+def test_the_readmes_ten_lines_on_data_nobody_has_seen(tmp_path, rng, monkeypatch, capsys):
+    """JSON and .npy of another width with other classes; only the length of the training is cut."""
+    classes = ("Tasse heben", "caf\u00e9 & more", "x/y", "$5")
+    write_data(tmp_path, rng, classes=classes, width=17, recordings=(60, 45, 90, 40, 70), tested=2)
+    (tmp_path / "my.yaml").write_text(readme_lines())
+    monkeypatch.chdir(str(tmp_path))
+    assert call(["traininfer", "--config", "my.yaml", "--output", "runs/my", "--set", "train.steps=3",
+                 "--set", "postprocess.min_score=0"]) == 0
+    output = capsys.readouterr()
+    assert output.err == ""
+    assert "run folder: runs/my" in output.out and "picture:" in output.out
+    metrics = check_run("runs/my", ["rec_3", "rec_4"], classes)
+    assert list(metrics["mAP"]) == ["0.3", "0.4", "0.5", "0.6", "0.7"]
+    config = load_settings("runs/my/config.yaml")
+    assert config.dataset.length and config.deeplab.max_duration
+    assert read_json("runs/my/manifest.json")["recordings"]["train"] == ["rec_0", "rec_1", "rec_2"]
+
+
+@pytest.mark.slow
+def test_it_learns_what_there_is_to_learn(tmp_path, rng):
+    """Clear signals of new classes are found in recordings never seen; chance would be near 0."""
+    config = write_data(tmp_path, rng, classes=("a", "b", "c"), width=6, recordings=(90, 90, 90, 90, 120), tested=1)
+    settings = load_settings(config, ["deeplab.width=24", "deeplab.blocks=1", "train.steps=250", "train.batch=4",
+                                      "train.learning_rate=3e-3", "device=cpu", "seed=%d" % rng.randint(100)])
+    metrics, _ = run(settings, str(tmp_path / "run"))
+    assert metrics["mAP"]["0.5"] > 0.7
+
+
+@pytest.mark.parametrize("name", shipped_configs())
+def test_every_shipped_configuration_trains_infers_and_scores(tmp_path, name):
+    """Two steps and a smaller network; everything else as it is shipped."""
+    settings = load_settings(os.path.join(CONFIGS, name + ".yaml"), ["train.steps=2", "deeplab.width=16"])
+    metrics, pictures = run(settings, str(tmp_path))
+    assert metrics["recordings"] == len(pictures) >= 1
+
+
+@pytest.mark.parametrize("assignments", [
+    (), ("dataset.mode=rescale",), ("dataset.normalize=false",), ("dataset.overlap=0",), ("postprocess.method=nms",),
+    ("postprocess.method=none", "postprocess.per_class=false"), ("augment.splice=1",), ("deeplab.strides=[2]",),
+    ("dataset.fps=null",), ("dataset.length=1024",), ("dataset.length=null", "dataset.mode=rescale"),
+    ("dataset.test_subset=all",), ("train.workers=1",), ("train.batch=1",), ("threads=1",),
+])
+def test_other_settings_go_all_the_way(tmp_path, rng, assignments):
+    classes = ("wave", "nod")
+    settings = load_settings(write_data(tmp_path, rng), TINY + assignments)
+    run(settings, str(tmp_path / "run"))
+    tested = ["rec_3"] if settings.dataset.test_subset == "validation" else ["rec_0", "rec_1", "rec_2", "rec_3"]
+    check_run(str(tmp_path / "run"), tested, classes)
+
+
+@pytest.mark.parametrize("kind", ["hdf5", "npz", "csv"])
+def test_every_store_gives_the_same_detections(tmp_path, rng, kind):
+    config = write_data(tmp_path, rng)
+    folder = str(tmp_path / "features")
+    arrays = {name[:-4]: np.load(os.path.join(folder, name)) for name in os.listdir(folder)}
+    other = str(tmp_path / ("other" + {"hdf5": ".h5", "npz": ".npz", "csv": ""}[kind]))
+    if kind == "hdf5":
+        with h5py.File(other, "w") as archive:
+            for name, array in arrays.items():
+                archive[name] = array
+    elif kind == "npz":
+        np.savez(other, **arrays)
+    else:
+        os.mkdir(other)
+        for name, array in arrays.items():
+            np.savetxt(os.path.join(other, name + ".csv"), array, delimiter=",", fmt="%.9g")
+    for features, output in ((folder, "plain"), (other, "other")):
+        run(load_settings(config, TINY + ("dataset.features=" + features,)), str(tmp_path / output))
+    results = [read_json(tmp_path / output / "detections.json")["results"] for output in ("plain", "other")]
+    assert results[0] == results[1] and results[0]["rec_3"]
+
+
+def test_the_same_command_gives_the_same_run(tmp_path, rng):
+    config = write_data(tmp_path, rng)
+    for output in ("a", "b"):
+        run(load_settings(config, TINY), str(tmp_path / output))
+    run(load_settings(config, TINY + ("seed=1",)), str(tmp_path / "c"))
+    for name in ("detections.json", "metrics.json", "config.yaml"):
+        assert (tmp_path / "a" / name).read_text() == (tmp_path / "b" / name).read_text()
+    assert (tmp_path / "a" / "detections.json").read_text() != (tmp_path / "c" / "detections.json").read_text()
+
+
+def test_a_run_can_be_scored_again_from_its_files(tmp_path, rng, capsys):
+    config = write_data(tmp_path, rng)
+    run(load_settings(config, TINY), str(tmp_path / "run"))
+    metrics = evaluate(str(tmp_path / "annotations.json"), str(tmp_path / "run" / "detections.json"), "0.3:0.1:0.7",
+                       "validation")
+    assert metrics == read_json(tmp_path / "run" / "metrics.json")
+
+
+def test_imperfect_data_goes_all_the_way_with_a_word_for_each_problem(tmp_path, rng, capsys):
+    """One recording of every bad kind among good ones: trained, detected in and scored, each named on stderr."""
+    config = write_data(tmp_path, rng, recordings=(60,) * 12, tested=4)
+    features = str(tmp_path / "features")
+    os.unlink(os.path.join(features, "rec_0.npy"))
+    np.save(os.path.join(features, "rec_1.npy"), np.full((60, 5), np.inf))
+    np.save(os.path.join(features, "rec_2.npy"), np.zeros((60, 7)))
+    with open(os.path.join(features, "rec_3.npy"), "w") as stream:
+        stream.write("no array")
+    os.unlink(os.path.join(features, "rec_8.npy"))
+    np.save(os.path.join(features, "rec_9.npy"), np.zeros((60, 7)))
+    np.save(os.path.join(features, "rec_10.npy"), np.load(os.path.join(features, "rec_10.npy"))[:1])
+    assert call(["traininfer", "--config", config, "--output", tmp_path / "run"] + sets(TINY)) == 0
+    errors = capsys.readouterr().err
+    assert all(line.startswith("tad: warning: ") for line in errors.splitlines())
+    for number in (0, 1, 2, 3, 8, 9, 10):
+        assert "rec_%d: " % number in errors
+    assert "Traceback" not in errors
+    metrics = read_json(tmp_path / "run" / "metrics.json")
+    assert metrics["recordings"] == 4 and {"rec_8", "rec_9"} <= set(metrics["recordings_without_detections"])
+    assert call(["traininfer", "--config", config, "--output", tmp_path / "strict", "--strict"] + sets(TINY)) == 2
+
+
+def test_long_recordings_are_windowed_in_bounded_batches(tmp_path, rng):
+    config = write_data(tmp_path, rng, recordings=(60, 45, 700))
+    settings = load_settings(config, TINY)
+    run(settings, str(tmp_path / "run"))
+    rows = read_json(tmp_path / "run" / "detections.json")["results"]["rec_2"]
+    end = max(row["segment"][1] for row in rows)
+    assert 0.8 * 700 * 16 / 25 < end <= 700 * 16 / 25.0 + 0.33
+
+
+def test_resuming_may_change_what_no_weight_depends_on(tmp_path, rng):
+    config = write_data(tmp_path, rng)
+    folder = str(tmp_path / "run")
+    train_run(load_settings(config, TINY), folder)
+    train_run(load_settings(config, TINY + ("postprocess.top_k=3", "dataset.strict=true", "train.log_every=1",
+                                            "dataset.cache_mib=0")), folder, resume=True)
+    assert load_settings(os.path.join(folder, "config.yaml")).postprocess.top_k == 3
+    with pytest.raises(UserError, match="other settings or data .*train.batch"):
+        train_run(load_settings(config, TINY + ("train.batch=3",)), folder, resume=True)
+
+
+def test_resuming_where_every_checkpoint_is_damaged_begins_anew(tmp_path, rng):
+    config = write_data(tmp_path, rng)
+    folder = str(tmp_path / "run")
+    settings = load_settings(config, TINY)
+    train_run(settings, folder)
+    checkpoints = os.path.join(folder, "checkpoints")
+    names = sorted(os.listdir(checkpoints))
+    for name in names:
+        with open(os.path.join(checkpoints, name), "r+b") as stream:
+            stream.truncate(50)
+    with pytest.warns(DataWarning, match="is damaged"):
+        train_run(settings, folder, resume=True)
+    assert sorted(os.listdir(checkpoints)) == sorted(names + [name + ".damaged" for name in names])
+
+
+def test_infer_on_another_subset_and_with_other_settings(tmp_path, rng):
+    config = write_data(tmp_path, rng)
+    folder = str(tmp_path / "run")
+    train_run(load_settings(config, TINY), folder)
+    path, detections, trained = infer_run(folder, subset="training")
+    assert set(detections) == {"rec_0", "rec_1", "rec_2"} and path == os.path.join(folder, "detections.json")
+    assert not trained.detector.training and trained.classes == ("nod", "wave")
+    few = infer_run(folder, str(tmp_path / "few.json"), override=lambda settings: override_settings(
+        settings, ["postprocess.top_k=2"]))[1]
+    assert len(few["rec_3"].scores) == 2
+
+
+def test_run_folder(tmp_path):
+    assert run_folder(str(tmp_path)) == str(tmp_path)
+    assert run_folder(str(tmp_path / "run" / "checkpoints" / "step_0000001.npz")) == str(tmp_path / "run")
+    assert run_folder(str(tmp_path / "alone.npz")) == str(tmp_path)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "tpu", "", "cuda:x", "meta", "cpu:x"])
+def test_devices_that_are_not_there(device):
+    with pytest.raises(UserError, match="device"):
+        pick_device(tiny_settings("device='%s'" % device))
+
+
+def test_the_chosen_device_is_the_cpu_when_asked():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert pick_device(tiny_settings("device=cpu")).type == "cpu"
