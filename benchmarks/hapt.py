@@ -57,7 +57,8 @@ def main():
     verb.set_defaults(work=lambda options: report(options, [[]]))
     verb = verbs.add_parser("cv", parents=[runs], help="cross-validate inside the training users")
     verb.add_argument("--folds", type=int, default=4)
-    verb.set_defaults(work=lambda options: report(options, folds(options.folds)))
+    verb.add_argument("--only", type=int, nargs="+", metavar="FOLD", help="some of the folds, counted from 0")
+    verb.set_defaults(work=lambda options: report(options, folds(options.folds), options.only))
     options = parser.parse_args()
     options.work(options)
 
@@ -101,27 +102,32 @@ def folds(count):
     return result
 
 
-def report(options, parts):
-    """Train and score with every part's changed settings and every seed; print and write the figures."""
+def report(options, parts, only=None):
+    """Train and score with every part's changed settings and every seed; print and write the figures.
+
+    :param only: indices of the parts to take; None for all.
+    """
     rows = []
     output = options.output or os.path.join("runs", "hapt_%s_%s" % (options.recipe, options.verb))
     for seed in options.seeds:
-        for index, changes in enumerate(parts):
+        for index in range(len(parts)) if only is None else only:
             folder = os.path.join(output, "seed%d_part%d" % (seed, index))
-            settings = load_settings(RECIPES[options.recipe].config, changes + options.assignments + ["seed=%d" % seed])
-            began = time.time()
+            settings = load_settings(RECIPES[options.recipe].config,
+                                     parts[index] + options.assignments + ["seed=%d" % seed])
+            began, busy = time.time(), time.process_time()
             train_run(settings, folder)
-            trained = time.time()
+            trained, busy = time.time(), time.process_time() - busy
             path, _, _ = infer_run(folder)
             ended = time.time()
             metrics = [evaluate(settings.dataset.annotations, path, tiou, settings.dataset.test_subset)
                        for tiou in RANGES]
-            rows.append({"seed": seed, "part": index, "train_s": trained - began, "infer_s": ended - trained,
+            rows.append({"seed": seed, "part": index, "train_s": trained - began, "train_cpu_s": busy,
+                         "infer_s": ended - trained,
                          "average": [found["average_mAP"] for found in metrics],
                          "mAP": dict(metrics[1]["mAP"], **metrics[0]["mAP"])})
-            print("seed %d part %d: %s  train %.0f s, infer %.0f s" % (
+            print("seed %d part %d: %s  train %.0f s (%.0f s of CPU), infer %.0f s" % (
                 seed, index, "  ".join("%s %.4f" % pair for pair in zip(RANGES, rows[-1]["average"])),
-                rows[-1]["train_s"], rows[-1]["infer_s"]), flush=True)
+                rows[-1]["train_s"], busy, rows[-1]["infer_s"]), flush=True)
     averages = np.array([row["average"] for row in rows])
     summary = {"recipe": options.recipe, "settings": options.assignments, "rows": rows, "ranges": RANGES,
                "mean": averages.mean(axis=0).tolist(), "deviation": averages.std(axis=0).tolist()}

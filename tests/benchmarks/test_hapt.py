@@ -74,3 +74,23 @@ def test_folds_split_the_training_users_and_never_see_the_others(hapt, source):
         assert sorted(database) == ["exp1", "exp2", "exp3", "exp4"]
         held_out.append([name for name, entry in sorted(database.items()) if entry["subset"] == "validation"])
     assert held_out == [["exp1", "exp3"], ["exp2", "exp4"]]
+
+
+def test_report_runs_the_asked_parts_with_every_seed_and_averages(hapt, tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(hapt, "train_run", lambda settings, folder: asked.append((settings.seed, settings.train.steps)))
+    monkeypatch.setattr(hapt, "infer_run", lambda folder: (folder, None, None))
+    monkeypatch.setattr(hapt, "evaluate", lambda truth, path, tiou, subset: {
+        "average_mAP": asked[-1][0] / 10.0, "mAP": {"0.5": asked[-1][0] / 10.0}})
+    options = Options(None)
+    options.recipe, options.verb, options.seeds, options.assignments = "fine", "cv", [2, 4], ["train.batch=2"]
+    options.output = str(tmp_path / "out")
+    os.makedirs(options.output)
+    hapt.report(options, [["train.steps=%d" % steps] for steps in (5, 6, 7)], only=[1, 2])
+    assert asked == [(2, 6), (2, 7), (4, 6), (4, 7)]
+    with open(os.path.join(options.output, "summary.json")) as stream:
+        summary = json.load(stream)
+    assert [row["part"] for row in summary["rows"]] == [1, 2, 1, 2]
+    np.testing.assert_allclose(summary["mean"], [0.3, 0.3])
+    np.testing.assert_allclose(summary["deviation"], [0.1, 0.1])
+    assert "mean: 0.3:0.1:0.7 0.3000" in capsys.readouterr().out
