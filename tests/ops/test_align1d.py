@@ -52,9 +52,7 @@ def test_equals_the_contract(snippets, bins, ratio):
 def test_blocks_and_chunks_do_not_change_the_result(monkeypatch):
     rng = np.random.RandomState()
     values, rois = rng.standard_normal((3, 5, 30)), random_rois(rng, 3, 30, 60)
-    monkeypatch.setattr(align1d_ref, "BLOCK_VALUES", 100)
-    monkeypatch.setattr(align1d_ref, "CHUNK_BINS", 7)
-    monkeypatch.setattr(align1d_ref, "CHUNK_SAMPLES", 20)
+    monkeypatch.setattr(align1d_ref, "BLOCK_BYTES", 20000)
     found = align1d(torch.from_numpy(values), torch.from_numpy(rois), 6).numpy()
     np.testing.assert_allclose(found, slow_align1d(values, rois, 6, 0), atol=1e-12)
 
