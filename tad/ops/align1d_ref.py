@@ -1,14 +1,17 @@
 """Align1D in plain PyTorch, for the CPU and any other device.
 
 A bin is a bag of snippets: the weighted sum of those left and right of each of its samples, which is what
-``embedding_bag`` computes. The backward pass is the same sum the other way round: a snippet is a bag of bins. Its
-additions happen in a fixed order, so it is deterministic. Only samples inside the sequence become entries of a bag;
-outliers, infinities and NaNs stay out of the bins that do not touch them.
+``embedding_bag`` computes, in C++ and on all cores. The backward pass is the same sum the other way round: a snippet is
+a bag of bins. Its additions happen in a fixed order, so it is deterministic. Only samples inside the sequence become
+entries of a bag: outliers, infinities and NaNs stay out of the bins that do not touch them.
 
-Extra memory, for any number of rois of any length: one transposed copy of the input, and a block of rois that takes
-:data:`BLOCK_BYTES` (in the backward pass as much as the input, if that is more) and what a single roi takes:
-:data:`SAMPLE_BYTES` for each of its samples inside the sequence, which are at most ``2 (T + R + 2)``, or
-``R * sampling_ratio`` if that is given. Positions and weights are computed in float64 where the device has it.
+Extra memory, for any number of rois of any length: 64 bytes for each roi; in the forward pass one transposed copy of
+the input, in the backward pass two; and a block of rois, which takes no more than :data:`BLOCK_BYTES` (in the backward
+pass as much as the input, if that is more) and a single roi. A roi takes :data:`SAMPLE_BYTES` for each of its samples
+inside the sequence, which are at most ``2 (T + R + 2)``, or ``R * sampling_ratio`` if that is given, and
+:data:`BIN_BYTES` and two copies of the values for each of its bins.
+
+Positions and weights are computed in float64 where the device has it, values at least in float32.
 """
 
 from typing import NamedTuple
@@ -20,17 +23,17 @@ from tad.compat import widest_float
 
 BLOCK_BYTES = 2 ** 24
 SAMPLE_BYTES = 100  # of the arrays for each sample that are alive at once
-BIN_BYTES = 150     # the same for each bin, besides its values
+BIN_BYTES = 150     # of those for each bin
 
 
 def forward(input, rois, output_size, sampling_ratio):
     """See :func:`tad.ops.align1d.align1d`, which has checked the arguments."""
     batch, channels, snippets = input.shape
     output = input.new_empty((rois.size(0), channels, output_size))
-    rows = _rows(batch, channels, snippets, input)
+    rows = _empty_rows(batch, channels, snippets, input)
     rows[:, :snippets] = input.transpose(1, 2)
     rows = rows.view(-1, channels)
-    for block in _blocks(rois, channels, snippets, output_size, sampling_ratio, BLOCK_BYTES):
+    for block in _blocks(rois, rows, snippets, output_size, sampling_ratio, BLOCK_BYTES):
         bins = _bins(rois[block], snippets, output_size, sampling_ratio)
         samples = _samples(bins, snippets)
         starts = bins.ends - bins.counts
@@ -44,22 +47,20 @@ def backward(grad_output, rois, shape, sampling_ratio):
     """The gradient of the input, of ``shape`` (B, C, T), from that of the output ``(N, C, R)``."""
     batch, channels, snippets = shape
     output_size = grad_output.size(2)
-    grad_rows = _rows(batch, channels, snippets, grad_output)
+    grad_rows = _empty_rows(batch, channels, snippets, grad_output)
     flat = grad_rows.view(-1, channels)
     limit = max(BLOCK_BYTES, flat.numel() * flat.element_size())
-    for block in _blocks(rois, channels, snippets, output_size, sampling_ratio, limit):
-        bins = _bins(rois[block], snippets, output_size, sampling_ratio)
-        samples = _samples(bins, snippets)
+    for block in _blocks(rois, flat, snippets, output_size, sampling_ratio, limit):
+        samples = _samples(_bins(rois[block], snippets, output_size, sampling_ratio), snippets)
         if not len(samples.row):
             continue
         values = grad_output[block].transpose(1, 2).to(flat.dtype).reshape(-1, channels)
-        row, order = torch.sort(samples.row)
-        first = int(row[0])
-        counts = torch.bincount(row - first)
+        first, counts, order = _by_row(samples.row)
         starts = counts.cumsum(0) - counts
-        chosen = samples.bin[order]
-        for start, weights in ((first, samples.left_weight), (first + 1, samples.right_weight)):
-            flat[start:start + len(starts)] += _bags(chosen, values, starts, weights[order])
+        chosen = samples.bin.index_select(0, order)
+        for row, weights in ((first, samples.left_weight), (first + 1, samples.right_weight)):
+            part = _bags(chosen, values, starts, weights.to(flat.dtype).index_select(0, order))
+            flat[row:row + len(starts)].add_(part)
     return grad_rows[:, :snippets].transpose(1, 2).to(grad_output.dtype).contiguous()
 
 
@@ -84,30 +85,39 @@ class _Samples(NamedTuple):
     right_weight: torch.Tensor
 
 
-def _rows(batch, channels, snippets, like):
-    """A row of zeros for each snippet, in the dtype to add up in, and one more after each last snippet: its right."""
+def _empty_rows(batch, channels, snippets, like):
+    """Zeros for each snippet, in the dtype to add up in, and one more row after each last snippet: its right."""
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
     return torch.zeros((batch, snippets + 1, channels), dtype=dtype, device=like.device)
 
 
 def _bags(indices, rows, starts, weights):
+    """Weighted sums of ``rows[indices]``, each from one of ``starts`` to the next."""
     return embedding_bag(indices, rows, starts, mode="sum", per_sample_weights=weights.to(rows.dtype))
+
+
+def _by_row(row):
+    """The first row, how many samples it and each later one has, and the samples in their order."""
+    first = int(row.min())
+    row = row - first
+    # PyTorch sorts int64 in as many passes as it has bytes
+    narrow = row.to(torch.int16) if int(row.max()) < 2 ** 15 else row
+    return first, torch.bincount(row), torch.sort(narrow)[1]
 
 
 def _length(rois):
     return (rois[:, 2] - rois[:, 1]).clamp(min=1, max=1e300 if rois.dtype == torch.float64 else 1e37)
 
 
-def _blocks(rois, channels, snippets, output_size, sampling_ratio, limit):
-    """Slices of the rois that take about ``limit`` bytes each."""
-    most = 2 * (snippets + output_size + 2)
+def _blocks(rois, rows, snippets, output_size, sampling_ratio, limit):
+    """Slices of the rois that take ``limit`` bytes, or one roi more."""
     length = _length(rois.to(widest_float(rois.device)))
     samples = torch.full_like(length, output_size * sampling_ratio) if sampling_ratio > 0 else \
-        (length + output_size).clamp(max=most)
-    size = samples * SAMPLE_BYTES + output_size * (BIN_BYTES + 8 * channels)
-    number = (size.cumsum(0) / limit).floor()
-    starts = (number[1:] != number[:-1]).nonzero().view(-1).tolist()
-    starts = [0] + [start + 1 for start in starts] + [len(rois)]
+        (length + output_size).clamp(max=2 * (snippets + output_size + 2))
+    size = samples * SAMPLE_BYTES + output_size * (BIN_BYTES + 2 * rows.size(1) * rows.element_size())
+    block = (size.cumsum(0) / limit).floor()
+    starts = ((block[1:] != block[:-1]).nonzero().view(-1) + 1).tolist()
+    starts = [0] + starts + [len(rois)]
     for start, end in zip(starts, starts[1:]):
         if end > start:
             yield slice(start, end)
@@ -142,9 +152,10 @@ def _position(begin, spacing, sample):
 def _samples(bins, snippets):
     chosen = torch.repeat_interleave(bins.counts)
     shift = bins.first - (bins.ends - bins.counts).to(bins.first.dtype)
-    sample = torch.arange(len(chosen), device=chosen.device).to(shift.dtype) + shift[chosen]
-    position = _position(bins.begin[chosen], bins.spacing[chosen], sample).clamp(min=0, max=snippets - 1)
+    # Far faster than indexing with []
+    begin, spacing, share, row, shift = (values.index_select(0, chosen) for values in bins[:4] + (shift,))
+    sample = torch.arange(len(chosen), device=chosen.device).to(shift.dtype) + shift
+    position = _position(begin, spacing, sample).clamp(min=0, max=snippets - 1)
     left = position.floor()
-    share = bins.share[chosen]
     right_weight = (position - left) * share
-    return _Samples(chosen, left.long() + bins.row[chosen], share - right_weight, right_weight)
+    return _Samples(chosen, left.long() + row, share - right_weight, right_weight)
