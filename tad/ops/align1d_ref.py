@@ -35,7 +35,7 @@ def forward(input, rois, output_size, sampling_ratio):
     rows = rows.view(-1, channels)
     for block in _blocks(rois, rows, snippets, output_size, sampling_ratio, BLOCK_BYTES):
         bins = _bins(rois[block], snippets, output_size, sampling_ratio)
-        samples = _samples(bins, snippets)
+        samples = _samples(bins, snippets, rows.dtype)
         starts = bins.ends - bins.counts
         values = _bags(samples.row, rows, starts, samples.left_weight)
         values += _bags(samples.row, rows[1:], starts, samples.right_weight)
@@ -51,7 +51,7 @@ def backward(grad_output, rois, shape, sampling_ratio):
     flat = grad_rows.view(-1, channels)
     limit = max(BLOCK_BYTES, flat.numel() * flat.element_size())
     for block in _blocks(rois, flat, snippets, output_size, sampling_ratio, limit):
-        samples = _samples(_bins(rois[block], snippets, output_size, sampling_ratio), snippets)
+        samples = _samples(_bins(rois[block], snippets, output_size, sampling_ratio), snippets, flat.dtype)
         if not len(samples.row):
             continue
         values = grad_output[block].transpose(1, 2).to(flat.dtype).reshape(-1, channels)
@@ -59,7 +59,7 @@ def backward(grad_output, rois, shape, sampling_ratio):
         starts = counts.cumsum(0) - counts
         chosen = samples.bin.index_select(0, order)
         for row, weights in ((first, samples.left_weight), (first + 1, samples.right_weight)):
-            part = _bags(chosen, values, starts, weights.to(flat.dtype).index_select(0, order))
+            part = _bags(chosen, values, starts, weights.index_select(0, order))
             flat[row:row + len(starts)].add_(part)
     return grad_rows[:, :snippets].transpose(1, 2).to(grad_output.dtype).contiguous()
 
@@ -93,7 +93,7 @@ def _empty_rows(batch, channels, snippets, like):
 
 def _bags(indices, rows, starts, weights):
     """Weighted sums of ``rows[indices]``, each from one of ``starts`` to the next."""
-    return embedding_bag(indices, rows, starts, mode="sum", per_sample_weights=weights.to(rows.dtype))
+    return embedding_bag(indices, rows, starts, mode="sum", per_sample_weights=weights)
 
 
 def _by_row(row):
@@ -146,16 +146,18 @@ def _bins(rois, snippets, output_size, sampling_ratio):
 
 
 def _position(begin, spacing, sample):
-    return begin + (sample + 0.5) * spacing
+    return torch.addcmul(begin, sample + 0.5, spacing)
 
 
-def _samples(bins, snippets):
+def _samples(bins, snippets, dtype):
+    """The samples of bins, with weights of ``dtype``."""
     chosen = torch.repeat_interleave(bins.counts)
-    shift = bins.first - (bins.ends - bins.counts).to(bins.first.dtype)
-    # Far faster than indexing with []
-    begin, spacing, share, row, shift = (values.index_select(0, chosen) for values in bins[:4] + (shift,))
-    sample = torch.arange(len(chosen), device=chosen.device).to(shift.dtype) + shift
-    position = _position(begin, spacing, sample).clamp(min=0, max=snippets - 1)
-    left = position.floor()
-    right_weight = (position - left) * share
-    return _Samples(chosen, left.long() + row, share - right_weight, right_weight)
+    # index_select is far faster than indexing with []
+    begin, spacing, row = (values.index_select(0, chosen) for values in (bins.begin, bins.spacing, bins.row))
+    share = bins.share.to(dtype).index_select(0, chosen)
+    sample = torch.arange(len(chosen), device=chosen.device, dtype=begin.dtype)
+    sample += (bins.first - (bins.ends - bins.counts).to(begin.dtype)).index_select(0, chosen)
+    position = _position(begin, spacing, sample).clamp_(min=0, max=snippets - 1)
+    row += position.long()
+    right_weight = position.frac_().to(dtype) * share
+    return _Samples(chosen, row, share - right_weight, right_weight)
