@@ -14,12 +14,15 @@ import os
 import statistics
 import time
 
-import torch
+# Before PyTorch starts its threads: those that spin while they wait take the cores from others on a shared machine
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from tad.files import write_json
-from tad.ops.align1d import align1d
-from tad.ops.align1d_backends import active_backend
-from tad.report.manifest import machine, versions
+import torch  # noqa: E402
+
+from tad.files import write_json  # noqa: E402
+from tad.ops.align1d import align1d  # noqa: E402
+from tad.ops.align1d_backends import active_backend  # noqa: E402
+from tad.report.manifest import machine, versions  # noqa: E402
 
 WORKLOADS = {  # batch, channels, snippets, rois in a batch entry, bins
     "A dense boundary map": (4, 128, 256, 8192, 32),

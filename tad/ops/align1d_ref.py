@@ -21,7 +21,7 @@ from torch.nn.functional import embedding_bag
 
 from tad.compat import widest_float
 
-BLOCK_BYTES = 2 ** 24
+BLOCK_BYTES = 2 ** 25
 SAMPLE_BYTES = 100  # of the arrays for each sample that are alive at once
 BIN_BYTES = 150     # of those for each bin
 
