@@ -5,7 +5,8 @@
 
 Floors are measured in the same run. Forward: the time of a fill of the output's size. Backward: the time of a read (a
 sum) of the incoming gradient's size. Times are medians over repetitions that rotate among several sets of fresh random
-data; on a GPU between CUDA events, with the queue kept full so that the host is not measured.
+data; on a GPU between CUDA events, with the queue kept full so that the host is not measured. On a CPU the two
+implementations take turns on ``--threads`` cores, so that other work on the machine slows down both.
 """
 
 import argparse
@@ -14,13 +15,16 @@ import statistics
 import tempfile
 import time
 
-import torch
+# Before PyTorch starts its threads: those that spin while they wait take the cores from others on a shared machine
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from tad.files import write_json
-from tad.ops.align1d import align1d
-from tad.ops.align1d_backends import active_backend
-from tad.ops.align1d_cuda.launch import Kernels
-from tad.report.manifest import machine, versions
+import torch  # noqa: E402
+
+from tad.files import write_json  # noqa: E402
+from tad.ops.align1d import align1d  # noqa: E402
+from tad.ops.align1d_backends import active_backend  # noqa: E402
+from tad.ops.align1d_cuda.launch import Kernels  # noqa: E402
+from tad.report.manifest import machine, versions  # noqa: E402
 
 WORKLOADS = {  # batch, channels, snippets, rois in a batch entry, bins
     "A dense boundary map": (4, 128, 256, 8192, 32),
@@ -37,6 +41,7 @@ def main():
     parser.add_argument("--dtype", default="float32", choices=("float32", "float64", "float16", "bfloat16"))
     parser.add_argument("--repeat", type=int, default=30)
     parser.add_argument("--sets", type=int, default=3, help="sets of random data to rotate among")
+    parser.add_argument("--threads", type=int, default=2, help="CPU cores to use, with --device cpu")
     parser.add_argument("--shuffle", action="store_true", help="rois in random order instead of the map's")
     parser.add_argument("--workload", nargs="*", default=list("ABC"), choices=list("ABC"))
     parser.add_argument("--output", default=os.path.join("build", "align1d.json"))
@@ -179,8 +184,8 @@ def gather_align1d(values, rois, bins):
     width = length / bins
     samples = torch.ceil(width)
     most = int(samples.max())
-    sample = torch.arange(most, dtype=values.dtype)
-    start = rois[:, 1, None] + torch.arange(bins, dtype=values.dtype) * width[:, None]
+    sample = torch.arange(most, dtype=rois.dtype)
+    start = rois[:, 1, None] + torch.arange(bins, dtype=rois.dtype) * width[:, None]
     at = start[:, :, None] + (sample + 0.5) * (width / samples)[:, None, None]
     counts = (sample < samples[:, None, None]) & (at >= -1) & (at <= snippets)
     at = at.clamp(0, snippets - 1)
@@ -195,28 +200,45 @@ def gather_align1d(values, rois, bins):
 
 
 def measure_cpu(name, options):
+    torch.set_num_threads(options.threads)
     shape = CPU_SCALE[name[0]]
-    values, rois = draw(name, shape, options)
-    check = float((align1d(values, rois, shape[4]) - gather_align1d(values, rois, shape[4])).abs().max())
-    repeat = max(3, options.repeat // 10)
-    ours, theirs = {}, {}
-    for function, found in ((lambda v: align1d(v, rois, shape[4]), ours),
-                            (lambda v: gather_align1d(v, rois, shape[4]), theirs)):
-        leaf = values.clone().requires_grad_()
-        forward, backward = [], []
-        for _ in range(repeat):
-            began = time.perf_counter()
-            output = function(leaf)
-            forward.append(time.perf_counter() - began)
+    sets = [draw(name, shape, options) for _ in range(options.sets)]
+    sizes = (len(sets[0][1]), shape[1], shape[4])
+    output = torch.empty(sizes, dtype=sets[0][0].dtype)
+    floor = {"forward": statistics.median(seconds(lambda: output.fill_(i))[0] for i in range(options.repeat)),
+             "backward": statistics.median(seconds(output.sum)[0] for _ in range(options.repeat))}
+    times = {}
+    difference = 0
+    for i in range(-1, options.repeat):  # the first is a warm-up
+        values, rois = sets[i % options.sets]
+        found = []
+        for function in (align1d, gather_align1d):
+            leaf = values.clone().requires_grad_()
+            forward, output = seconds(lambda: function(leaf, rois, shape[4]))
             gradient = torch.randn_like(output)
-            began = time.perf_counter()
-            torch.autograd.grad(output, leaf, gradient)
-            backward.append(time.perf_counter() - began)
-        found.update(forward=statistics.median(forward) * 1e3, backward=statistics.median(backward) * 1e3)
+            backward, _ = seconds(lambda: torch.autograd.grad(output, leaf, gradient))
+            found.append(output.detach())
+            if i >= 0:
+                times.setdefault((function, "forward"), []).append(forward)
+                times.setdefault((function, "backward"), []).append(backward)
+        difference = max(difference, float((found[0] - found[1]).abs().max()))
     for direction in ("forward", "backward"):
+        ours, theirs = times[align1d, direction], times[gather_align1d, direction]
+        ours_ms, theirs_ms = statistics.median(ours) * 1e3, statistics.median(theirs) * 1e3
         yield {"workload": "%s, scaled to %s" % (name, "x".join(map(str, shape))), "direction": direction,
-               "ms": ours[direction], "other": "gather implementation", "other_ms": theirs[direction],
-               "ratio": theirs[direction] / ours[direction], "largest_difference": check}
+               "ms": ours_ms, "spread_ms": (min(ours) * 1e3, max(ours) * 1e3), "other": "gather implementation",
+               "other_ms": theirs_ms, "other_spread_ms": (min(theirs) * 1e3, max(theirs) * 1e3),
+               "floor": "fill" if direction == "forward" else "read", "floor_ms": floor[direction] * 1e3,
+               "floor_TB_s": output.numel() * output.element_size() / floor[direction] / 1e12,
+               "of_floor": floor[direction] * 1e3 / ours_ms,
+               "ratio": theirs_ms / ours_ms, "largest_difference": difference, "threads": options.threads}
+
+
+def seconds(work):
+    """How long ``work()`` took, and what it gave."""
+    began = time.perf_counter()
+    result = work()
+    return time.perf_counter() - began, result
 
 
 def print_table(rows):

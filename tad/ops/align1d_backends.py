@@ -14,7 +14,7 @@ CHOICES = ("auto", "cuda", "reference")
 VARIABLE = "TAD_ALIGN1D"
 
 
-class Align1DUnavailable(UserError, RuntimeError):
+class Align1DUnavailableError(UserError, RuntimeError):
     """``TAD_ALIGN1D`` asks for a backend that cannot be used; the message says why and what to do."""
 
 
@@ -68,7 +68,7 @@ class Cuda(object):
 def backend_for(tensor):
     """The backend that runs a call on ``tensor``.
 
-    :raises Align1DUnavailable: the environment forces one that cannot be used.
+    :raises Align1DUnavailableError: the environment forces one that cannot be used.
     """
     return choose(tensor.device.type, tensor.device.index or 0, str(tensor.dtype)[len("torch."):],
                   os.environ.get(VARIABLE, "auto"))
@@ -85,12 +85,12 @@ def active_backend(device):
 def choose(kind, index, scalar, wanted):
     """The backend for a device type and number, a scalar type and a choice; warns once of a fallback."""
     if wanted not in CHOICES:
-        raise Align1DUnavailable("%s must be one of %s, not '%s'" % (VARIABLE, ", ".join(CHOICES), wanted))
+        raise Align1DUnavailableError("%s must be one of %s, not '%s'" % (VARIABLE, ", ".join(CHOICES), wanted))
     if wanted == "reference":
         return Reference("%s=reference asks for it" % VARIABLE)
     if kind != "cuda":
         if wanted == "cuda":
-            raise Align1DUnavailable("%s=cuda, but the tensors are on '%s'; unset it, or use device cuda:0"
+            raise Align1DUnavailableError("%s=cuda, but the tensors are on '%s'; unset it, or use device cuda:0"
                                      % (VARIABLE, kind))
         return Reference("vectorized PyTorch; the CUDA kernels need tensors on a CUDA GPU, these are on '%s'" % kind)
     try:
@@ -98,7 +98,7 @@ def choose(kind, index, scalar, wanted):
     except (driver.DriverError, nvrtc.NvrtcError) as error:
         message = "the CUDA kernels of Align1D cannot be used on cuda:%d (%s): %s" % (index, scalar, error)
         if wanted == "cuda":
-            raise Align1DUnavailable(message)
+            raise Align1DUnavailableError(message)
         warnings.warn("%s The PyTorch reference takes their place: same results, slower; `tad doctor` says more."
                       % message, Align1DWarning, stacklevel=3)
         return Reference(message)

@@ -49,14 +49,92 @@ def test_equals_the_contract(snippets, bins, ratio):
     np.testing.assert_allclose(found, slow_align1d(values, rois, bins, ratio), atol=1e-12)
 
 
-def test_blocks_and_chunks_do_not_change_the_result(monkeypatch):
+def gradient_of(values, rois, bins, weights, ratio=0):
+    leaf = values.clone().requires_grad_()
+    align1d(leaf, rois, bins, ratio).backward(weights)
+    return leaf.grad
+
+
+@pytest.mark.parametrize("ratio", [0, 2])
+def test_small_blocks_do_not_change_the_result(monkeypatch, ratio):
     rng = np.random.RandomState()
     values, rois = rng.standard_normal((3, 5, 30)), random_rois(rng, 3, 30, 60)
-    monkeypatch.setattr(align1d_ref, "BLOCK_VALUES", 100)
-    monkeypatch.setattr(align1d_ref, "CHUNK_BINS", 7)
-    monkeypatch.setattr(align1d_ref, "CHUNK_SAMPLES", 20)
-    found = align1d(torch.from_numpy(values), torch.from_numpy(rois), 6).numpy()
-    np.testing.assert_allclose(found, slow_align1d(values, rois, 6, 0), atol=1e-12)
+    weights = torch.from_numpy(rng.standard_normal((60, 5, 6)))
+    whole = gradient_of(torch.from_numpy(values), torch.from_numpy(rois), 6, weights, ratio)
+    for limit in (1, 30000):
+        monkeypatch.setattr(align1d_ref, "BLOCK_BYTES", limit)
+        found = align1d(torch.from_numpy(values), torch.from_numpy(rois), 6, ratio).numpy()
+        np.testing.assert_allclose(found, slow_align1d(values, rois, 6, ratio), atol=1e-12)
+        parts = gradient_of(torch.from_numpy(values), torch.from_numpy(rois), 6, weights, ratio)
+        np.testing.assert_allclose(parts.numpy(), whole.numpy(), atol=1e-12)
+
+
+def test_a_block_takes_what_it_may():
+    rng = np.random.RandomState()
+    rois = torch.from_numpy(random_rois(rng, 3, 30, 500))
+    rois[:20, 1:] *= torch.logspace(1, 30, 20, dtype=torch.float64)[:, None]
+    bins = align1d_ref._bins(rois, 30, 7, 0)
+    samples = bins.counts.view(500, 7).sum(dim=1)
+    assert int(samples.max()) <= 2 * (30 + 7 + 2)
+    blocks = list(align1d_ref._blocks(rois, torch.zeros(1, 5), 30, 7, 0, 100000))
+    assert [n for block in blocks for n in range(500)[block]] == list(range(500))
+    for block in blocks:
+        assert int(samples[block][:-1].sum()) * align1d_ref.SAMPLE_BYTES <= 100000
+
+
+@pytest.mark.parametrize("ratio", [0, 3])
+def test_long_rois_equal_the_contract(ratio):
+    rng = np.random.RandomState()
+    values = rng.standard_normal((1, 2, 9))
+    rois = np.array([[0, -3e4, 2e4], [0, -1e4, 4.5], [0, 2.5, 3e4], [0, 1e4, 2e4], [0, 8.5, 8.75], [0, -1, 10]])
+    found = align1d(torch.from_numpy(values), torch.from_numpy(rois), 3, ratio).numpy()
+    np.testing.assert_allclose(found, slow_align1d(values, rois, 3, ratio), atol=1e-12)
+
+
+def test_more_snippets_than_16_bits_count():
+    rng = np.random.RandomState()
+    values = torch.from_numpy(rng.standard_normal((1, 2, 40000)))
+    rois = torch.from_numpy(random_rois(rng, 1, 40000, 20))
+    weights = torch.from_numpy(rng.standard_normal((20, 2, 5)))
+    there = (align1d(values, rois, 5) * weights).sum()
+    back = (gradient_of(values, rois, 5, weights) * values).sum()
+    assert abs(float(there - back)) < 1e-9
+
+
+HALF_TYPES = [torch.float16, torch.bfloat16] if hasattr(torch, "bfloat16") else [torch.float16]
+
+
+@pytest.mark.parametrize("dtype", HALF_TYPES)
+def test_half_types_add_up_in_float32(dtype):
+    rng = np.random.RandomState()
+    try:
+        values = torch.from_numpy(rng.standard_normal((2, 16, 200))).to(dtype)
+        weights = torch.from_numpy(rng.standard_normal((300, 16, 8))).to(dtype)
+        values.clone().requires_grad_(), values.transpose(1, 2).float()
+    except RuntimeError:
+        pytest.skip("this PyTorch cannot compute with %s on a CPU" % dtype)
+    rois = torch.from_numpy(random_rois(rng, 2, 200, 300))
+    found, grad = align1d(values, rois.float(), 8), gradient_of(values, rois.float(), 8, weights)
+    assert found.dtype == dtype and grad.dtype == dtype
+    exact = align1d(values.double(), rois.float().double(), 8)
+    exact_grad = gradient_of(values.double(), rois.float().double(), 8, weights.double())
+    unit = 2.0 ** -11 if dtype == torch.float16 else 2.0 ** -8  # one rounding, of the result
+    for one, other in ((found, exact), (grad, exact_grad)):
+        assert float(((one.double() - other).abs() - unit * other.abs()).max()) < 1e-4
+
+
+@pytest.mark.parametrize("outlier", [1e6, float("inf"), float("nan")])
+def test_outliers_stay_in_the_bins_that_touch_them(outlier):
+    values, rois = torch.randn(2, 3, 50), torch.tensor([[0, -2.0, 70.0], [1, 0.3, 49.7], [0, 10.0, 40.0]])
+    clean = align1d(values, rois, 16)
+    values[0, :, 20], values[1, :, 0], values[0, :, 49] = outlier, outlier, outlier
+    found = align1d(values, rois, 16)
+    touched = align1d((values - values == 0).double() * (values.abs() < 1e5).double(), rois.double(), 16)
+    inside = align1d(torch.ones(2, 3, 50, dtype=torch.float64), rois.double(), 16)
+    apart = (touched - inside).abs() < 1e-9
+    assert 30 < int(apart.sum()) < apart.numel()
+    assert float((found - clean).abs()[apart].max()) < 1e-4
+    assert not (found - clean).abs()[~apart if apart.dtype != torch.uint8 else 1 - apart].max() < 1e-4
 
 
 @pytest.mark.parametrize("ratio", [0, 2])
@@ -94,6 +172,19 @@ def test_no_rois_and_huge_rois():
     assert align1d(values, torch.zeros(0, 3, dtype=torch.float64), 4).shape == (0, 2, 4)
     huge = torch.tensor([[0, -1e30, 1e30], [0, 1e300, -1e300]], dtype=torch.float64)
     assert torch.isfinite(align1d(values, huge, 4)).all()
+    outside = torch.tensor([[0, 7.0, 9.0], [0, -9.0, -2.0]], dtype=torch.float64)
+    assert float(align1d(values, outside, 4).abs().max()) == 0
+    for rois in (torch.zeros(0, 3, dtype=torch.float64), outside):
+        assert float(gradient_of(values, rois, 4, torch.ones(len(rois), 2, 4).double()).abs().max()) == 0
+
+
+def test_batch_entries_in_any_order():
+    values, rois = torch.randn(4, 3, 20, dtype=torch.float64), torch.rand(50, 3, dtype=torch.float64) * 20
+    rois[:, 0] = (torch.rand(50) * 4).floor()
+    weights, order = torch.randn(50, 3, 6, dtype=torch.float64), torch.randperm(50)
+    assert torch.equal(align1d(values, rois, 6)[order], align1d(values, rois[order], 6))
+    difference = gradient_of(values, rois, 6, weights) - gradient_of(values, rois[order], 6, weights[order])
+    assert float(difference.abs().max()) < 1e-12
 
 
 def test_module_equals_function():

@@ -80,7 +80,7 @@ def forward_layout(shape, machine, registers=96):
 
 
 def forward_blocks(shape, machine, vectors):
-    """A block that keeps as many tiles of ``vectors`` x 128 bytes of channels as fit, or None; grid and slices are open."""
+    """A block that keeps as many tiles of ``vectors`` x 128 bytes of channels as fit, or None; grid and slices open."""
     capacity = list_capacity(shape)
     tile, lists = vectors * tile_bytes(shape), list_bytes(capacity, shape.real)
     wanted = ceil_div(shape.channels, vectors * ROW_BYTES // shape.real)

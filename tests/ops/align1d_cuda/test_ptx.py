@@ -42,7 +42,8 @@ def test_runs_and_is_right(name, monkeypatch):
     rois[:, 0].floor_()
     if "forward" in name:
         real = launch.forward_blocks
-        monkeypatch.setattr(launch, "forward_blocks", lambda s, m, vectors: real(s, m, vectors) if vectors == 1 else None)
+        monkeypatch.setattr(launch, "forward_blocks",
+                            lambda shape, machine, vectors: real(shape, machine, 1) if vectors == 1 else None)
         found = kernels.forward(values.cuda(0), rois.cuda(0), 16, 0).cpu()
         exact = align1d_ref.forward(values.double(), rois.double(), 16, 0)
     else:
