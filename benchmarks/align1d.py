@@ -53,8 +53,8 @@ def main():
     print_table(rows)
     for name, value in start.items():
         print("%-66s %9.3f ms" % (name, value))
-    write_json(options.output, {"start": start, "versions": versions(), "machine": machine(), "options": vars(options), "rows": rows,
-                                "backend": active_backend(options.device)})
+    write_json(options.output, {"versions": versions(), "machine": machine(), "options": vars(options),
+                                "backend": active_backend(options.device), "rows": rows, "start": start})
 
 
 def draw(name, shape, options):
@@ -109,7 +109,8 @@ def measure_gpu(name, options):
     backward = gpu_median(lambda i: torch.autograd.grad(graphs[i % options.sets], leaves[i % options.sets],
                                                         gradients[i % 2], retain_graph=True), options)
     public = PUBLIC_H100_MS[name[0]]
-    for direction, found, floor, other in (("forward", forward, fill, public[0]), ("backward", backward, read, public[1])):
+    for direction, found, floor, other in (("forward", forward, fill, public[0]),
+                                           ("backward", backward, read, public[1])):
         yield {"workload": name, "direction": direction, "ms": found[0], "spread_ms": found[1:], "floor_ms": floor[0],
                "floor": "fill" if direction == "forward" else "read", "floor_TB_s": size / floor[0] / 1e9,
                "of_floor": floor[0] / found[0], "other": "public kernel on an H100", "other_ms": other,
@@ -203,41 +204,44 @@ def measure_cpu(name, options):
     torch.set_num_threads(options.threads)
     shape = CPU_SCALE[name[0]]
     sets = [draw(name, shape, options) for _ in range(options.sets)]
-    sizes = (len(sets[0][1]), shape[1], shape[4])
-    output = torch.empty(sizes, dtype=sets[0][0].dtype)
-    floor = {"forward": statistics.median(seconds(lambda: output.fill_(i))[0] for i in range(options.repeat)),
+    output = torch.empty((len(sets[0][1]), shape[1], shape[4]), dtype=sets[0][0].dtype)
+    floor = {"forward": statistics.median(seconds(output.fill_, i)[0] for i in range(options.repeat)),
              "backward": statistics.median(seconds(output.sum)[0] for _ in range(options.repeat))}
-    times = {}
-    difference = 0
-    for i in range(-1, options.repeat):  # the first is a warm-up
-        values, rois = sets[i % options.sets]
-        found = []
-        for function in (align1d, gather_align1d):
-            leaf = values.clone().requires_grad_()
-            forward, output = seconds(lambda: function(leaf, rois, shape[4]))
-            gradient = torch.randn_like(output)
-            backward, _ = seconds(lambda: torch.autograd.grad(output, leaf, gradient))
-            found.append(output.detach())
-            if i >= 0:
-                times.setdefault((function, "forward"), []).append(forward)
-                times.setdefault((function, "backward"), []).append(backward)
-        difference = max(difference, float((found[0] - found[1]).abs().max()))
+    times, difference = cpu_times(sets, shape[4], options.repeat)
     for direction in ("forward", "backward"):
-        ours, theirs = times[align1d, direction], times[gather_align1d, direction]
-        ours_ms, theirs_ms = statistics.median(ours) * 1e3, statistics.median(theirs) * 1e3
+        ours, theirs = ([1e3 * value for value in times[function, direction]]
+                        for function in (align1d, gather_align1d))
+        ours_ms, theirs_ms, floor_ms = statistics.median(ours), statistics.median(theirs), 1e3 * floor[direction]
         yield {"workload": "%s, scaled to %s" % (name, "x".join(map(str, shape))), "direction": direction,
-               "ms": ours_ms, "spread_ms": (min(ours) * 1e3, max(ours) * 1e3), "other": "gather implementation",
-               "other_ms": theirs_ms, "other_spread_ms": (min(theirs) * 1e3, max(theirs) * 1e3),
-               "floor": "fill" if direction == "forward" else "read", "floor_ms": floor[direction] * 1e3,
-               "floor_TB_s": output.numel() * output.element_size() / floor[direction] / 1e12,
-               "of_floor": floor[direction] * 1e3 / ours_ms,
+               "ms": ours_ms, "spread_ms": (min(ours), max(ours)), "other": "gather implementation",
+               "other_ms": theirs_ms, "other_spread_ms": (min(theirs), max(theirs)),
+               "floor": "fill" if direction == "forward" else "read", "floor_ms": floor_ms,
+               "floor_TB_s": output.numel() * output.element_size() / floor_ms / 1e9, "of_floor": floor_ms / ours_ms,
                "ratio": theirs_ms / ours_ms, "largest_difference": difference, "threads": options.threads}
 
 
-def seconds(work):
-    """How long ``work()`` took, and what it gave."""
+def cpu_times(sets, bins, repeat):
+    """Seconds by (function, direction), the two functions in turns; and the largest difference of their outputs."""
+    times, difference = {}, 0
+    for i in range(-1, repeat):  # the first is a warm-up
+        values, rois = sets[i % len(sets)]
+        outputs = []
+        for function in (align1d, gather_align1d):
+            leaf = values.clone().requires_grad_()
+            forward, output = seconds(function, leaf, rois, bins)
+            backward, _ = seconds(torch.autograd.grad, output, leaf, torch.randn_like(output))
+            outputs.append(output.detach())
+            if i >= 0:
+                times.setdefault((function, "forward"), []).append(forward)
+                times.setdefault((function, "backward"), []).append(backward)
+        difference = max(difference, float((outputs[0] - outputs[1]).abs().max()))
+    return times, difference
+
+
+def seconds(work, *arguments):
+    """How long ``work(*arguments)`` took, and what it gave."""
     began = time.perf_counter()
-    result = work()
+    result = work(*arguments)
     return time.perf_counter() - began, result
 
 
