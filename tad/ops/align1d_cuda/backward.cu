@@ -1,6 +1,6 @@
 // The backward kernel: incoming gradient (N, C, R) to the gradient of the input (B, C, T).
 //
-// A lane is a channel and keeps the gradients of TAD_SLOTS chunks of 8 snippets in registers. The bins that touch a chunk
+// A lane is a channel and keeps the gradients of TAD_SIZE chunks of 8 snippets in registers. The bins that touch a chunk
 // are read as dense rows of 8 weights, so that a bin costs 8 multiplications and 3 reads of shared memory a chunk. Every
 // gradient has one owner who adds in a fixed order: no atomics, the same bits every time.
 
@@ -170,12 +170,21 @@ __device__ __forceinline__ void finish_copies() {
 #endif
 }
 
+__device__ __forceinline__ void add_row(Real* sums, Real gradient, const Real* weights) {
+#pragma unroll
+    for (int part = 0; part < CHUNK / VEC; ++part) {
+        const Vector w = *(const Vector*)(weights + part * VEC);
+#pragma unroll
+        for (int v = 0; v < VEC; ++v) sums[part * VEC + v] += w.v[v] * gradient;
+    }
+}
+
 // Adds what a stage of tasks gives to the chunks of a warp. Lanes look at the words of a chunk together, one task each.
 __device__ __forceinline__ void add_stage(const Place& first, int present, int place_words, int place_weights,
                                           int place_gradients, int warp, int warps, int chunks, Real (*sums)[CHUNK]) {
     const int lane = threadIdx.x % 32;
 #pragma unroll
-    for (int slot = 0; slot < TAD_SLOTS; ++slot) {
+    for (int slot = 0; slot < TAD_SIZE; ++slot) {
         const int chunk = slot * warps + warp;
         const int word = chunk < chunks && lane < present ? first.words[lane * place_words + chunk] : 0;
         const int weights_at = lane * place_weights + PACKED_ROW(word) * CHUNK;
@@ -185,20 +194,17 @@ __device__ __forceinline__ void add_stage(const Place& first, int present, int p
             const int p = __ffs(todo) - 1;
             todo &= todo - 1;
             const int place = from_lane(gradients_at, p);
-            const Vector* weights = (const Vector*)(first.weights + from_lane(weights_at, p));
+            const Real* weights = first.weights + from_lane(weights_at, p);
             const Real* gradient = first.gradients + (place >> 6);
-            const Real* end = gradient + (place & 63);
+            int left = place & 63;
 #pragma unroll 1
-            do {
-                const Real value = *gradient;
-#pragma unroll
-                for (int part = 0; part < CHUNK / VEC; ++part) {
-                    const Vector w = weights[part];
-#pragma unroll
-                    for (int v = 0; v < VEC; ++v) sums[slot][part * VEC + v] += w.v[v] * value;
-                }
-                weights += CHUNK / VEC;
-            } while (++gradient != end);
+            for (; left >= 2; left -= 2) {
+                add_row(sums[slot], gradient[0], weights);
+                add_row(sums[slot], gradient[1], weights + CHUNK);
+                gradient += 2;
+                weights += 2 * CHUNK;
+            }
+            if (left > 0) add_row(sums[slot], gradient[0], weights);
         }
     }
 }
@@ -247,7 +253,7 @@ extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem
     const int width = problem.groups * 32, channel_parts = (problem.channels + width - 1) / width;
     const int window = blockIdx.x % problem.windows, entry = blockIdx.x / problem.windows / channel_parts;
     const int channel = blockIdx.x / problem.windows % channel_parts * width;
-    const int chunk_space = TAD_SLOTS * warps, first_chunk = window * chunk_space;
+    const int chunk_space = TAD_SIZE * warps, first_chunk = window * chunk_space;
     const int chunks = min(chunk_space, (problem.snippets + CHUNK - 1) / CHUNK - first_chunk);
     const long long tasks = (long long)problem.rois_count * ((problem.bins + BINS - 1) / BINS);
 
@@ -260,9 +266,9 @@ extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem
     int* counts = words + 2 * problem.stage * chunk_space;
     unsigned char* bytes = (unsigned char*)(counts + all_warps);
 
-    Real sums[TAD_SLOTS][CHUNK];
+    Real sums[TAD_SIZE][CHUNK];
 #pragma unroll
-    for (int slot = 0; slot < TAD_SLOTS; ++slot)
+    for (int slot = 0; slot < TAD_SIZE; ++slot)
 #pragma unroll
         for (int k = 0; k < CHUNK; ++k) sums[slot][k] = 0;
 
@@ -309,7 +315,7 @@ extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem
     if (mine >= problem.channels) return;
     const long long line = ((long long)blockIdx.y * problem.batch + entry) * problem.channels + mine;
 #pragma unroll
-    for (int slot = 0; slot < TAD_SLOTS; ++slot) {
+    for (int slot = 0; slot < TAD_SIZE; ++slot) {
         const int start = (first_chunk + slot * warps + warp) * CHUNK;
 #pragma unroll
         for (int k = 0; k < CHUNK; ++k) {

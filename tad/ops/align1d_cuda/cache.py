@@ -4,6 +4,7 @@ Nothing here raises for trouble with files: a damaged or unreadable entry is a m
 be written only costs the time to compile again. Processes may race; each sees a whole entry or none.
 """
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -59,10 +60,8 @@ def store(key, image):
         os.replace(temporary, _path(key))
         return True
     except OSError:
-        try:
+        with contextlib.suppress(OSError):
             os.remove(temporary)
-        except OSError:
-            pass
         return False
 
 

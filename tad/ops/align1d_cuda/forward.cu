@@ -1,11 +1,12 @@
 // The forward kernel: input (B, C, T) to output (N, C, R).
 //
-// A block keeps a tile (all snippets x 128 bytes of channels) of one batch entry in shared memory, with the sums of each
-// four snippets below it. A warp turns 32 bins into lists of (weight, row); then 8 lanes read a row without bank
+// A block keeps a tile (all snippets x TAD_SIZE x 128 bytes of channels) of one batch entry in shared memory, with the
+// sums of each four snippets below it. A warp turns 32 bins into lists of (weight, row); then 8 lanes read a row without bank
 // conflicts, for 4 bins at once, and each lane ends with 4 neighbouring bins of its channels: 16-byte stores.
 
-#define GROUPS 8               // lanes that share a row of the tile
-#define TILE (GROUPS * VEC)    // channels of a tile: 128 bytes
+#define GROUPS 8                        // lanes that share a row of the tile
+#define LINE (GROUPS * VEC)             // channels that they read at once: 128 bytes
+#define TILE (LINE * TAD_SIZE)          // channels of a tile
 
 struct __align__(2 * sizeof(Real)) Entry { Real weight; int row; };  // row counts Reals from the start of a tile
 struct __align__(16) Pair { Entry a, b; };
@@ -110,35 +111,49 @@ __device__ __forceinline__ int bin_of(const Problem& problem, const Task& task, 
     return problem.bins < BINS ? lane % problem.bins : task.bin + lane;
 }
 
-// Four neighbouring bins of a lane's channels, side by side to keep many reads under way. Lists are padded to `most`.
-__device__ __forceinline__ void add_lists(const Entry* list, int capacity, int most, const Real* column,
-                                          Real (*sums)[VEC]) {
+// Channels of a lane: TAD_SIZE vectors, a line apart.
+struct Sum { Real v[TAD_SIZE][VEC]; };
+
+__device__ __forceinline__ void set_all(Sum* sum, Real value) {
+#pragma unroll
+    for (int u = 0; u < TAD_SIZE; ++u)
+#pragma unroll
+        for (int v = 0; v < VEC; ++v) sum->v[u][v] = value;
+}
+
+__device__ __forceinline__ void add_row(Sum* sum, Real weight, const Real* row) {
+#pragma unroll
+    for (int u = 0; u < TAD_SIZE; ++u) {
+        const Vector x = *(const Vector*)(row + u * LINE);
+#pragma unroll
+        for (int v = 0; v < VEC; ++v) sum->v[u][v] += weight * x.v[v];
+    }
+}
+
+// Four neighbouring bins, side by side to keep many reads under way. Lists are padded to `most`; the entries of the next
+// round are read early, also past the end, where nobody looks at them.
+__device__ __forceinline__ void add_lists(const Entry* list, int capacity, int most, const Real* column, Sum* sums) {
+    Pair pairs[4];
+#pragma unroll
+    for (int j = 0; j < 4; ++j) pairs[j] = *(const Pair*)(list + j * capacity);
 #pragma unroll 1
     for (int i = 0; i < most; i += 2) {
-        Pair pairs[4];
-#pragma unroll
-        for (int j = 0; j < 4; ++j) pairs[j] = *(const Pair*)(list + j * capacity + i);
+        list += 2;
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-            const Vector x = *(const Vector*)(column + pairs[j].a.row), y = *(const Vector*)(column + pairs[j].b.row);
-#pragma unroll
-            for (int v = 0; v < VEC; ++v) sums[j][v] += pairs[j].a.weight * x.v[v] + pairs[j].b.weight * y.v[v];
+            const Pair pair = pairs[j];
+            add_row(sums + j, pair.a.weight, column + pair.a.row);
+            add_row(sums + j, pair.b.weight, column + pair.b.row);
+            pairs[j] = *(const Pair*)(list + j * capacity);
         }
     }
 }
 
 // What is not in the lists: sums of four beside them, nothing at all, rois that cannot be used.
-__device__ __forceinline__ void add_rest(const Head& head, const Real* column, Real* sum) {
-    if (head.size <= 0) {
-#pragma unroll
-        for (int v = 0; v < VEC; ++v) sum[v] = head.size == UNUSABLE ? quiet_nan() : (Real)0;
-    }
+__device__ __forceinline__ void add_rest(const Head& head, const Real* column, Sum* sum) {
+    if (head.size <= 0) set_all(sum, head.size == UNUSABLE ? quiet_nan() : (Real)0);
 #pragma unroll 1
-    for (int i = 0; i < head.fours; ++i) {
-        const Vector x = *(const Vector*)(column + head.four_row + i * TILE);
-#pragma unroll
-        for (int v = 0; v < VEC; ++v) sum[v] += head.four_weight * x.v[v];
-    }
+    for (int i = 0; i < head.fours; ++i) add_row(sum, head.four_weight, column + head.four_row + i * TILE);
 }
 
 __device__ __forceinline__ int warp_max(int value) {
@@ -147,21 +162,23 @@ __device__ __forceinline__ int warp_max(int value) {
     return value;
 }
 
-// Four neighbouring bins of the lane's channels.
+// Writes four neighbouring bins of the lane's channels; `channel` is the first of them.
 __device__ __forceinline__ void store_bins(const Problem& problem, const Task& task, int first, int channel,
-                                           const bool* mine, Real (*sums)[VEC]) {
+                                           const bool* mine, const Sum* sums) {
     Scalar* result = (Scalar*)problem.result;
     if (problem.bins % 4 == 0) {  // all four belong to one roi
         if (!mine[0]) return;
         Scalar* row = result + ((long long)roi_of(problem, task, first) * problem.channels + channel) * problem.bins
                       + bin_of(problem, task, first);
 #pragma unroll
-        for (int v = 0; v < VEC; ++v) {
-            Four four;
+        for (int u = 0; u < TAD_SIZE; ++u)
 #pragma unroll
-            for (int j = 0; j < 4; ++j) four.v[j] = to_scalar(sums[j][v]);
-            if (channel + v < problem.channels) *(Four*)(row + v * problem.bins) = four;
-        }
+            for (int v = 0; v < VEC; ++v) {
+                Four four;
+#pragma unroll
+                for (int j = 0; j < 4; ++j) four.v[j] = to_scalar(sums[j].v[u][v]);
+                if (channel + u * LINE + v < problem.channels) *(Four*)(row + (u * LINE + v) * problem.bins) = four;
+            }
         return;
     }
 #pragma unroll
@@ -170,8 +187,11 @@ __device__ __forceinline__ void store_bins(const Problem& problem, const Task& t
         Scalar* row = result + ((long long)roi_of(problem, task, first + j) * problem.channels + channel) * problem.bins
                       + bin_of(problem, task, first + j);
 #pragma unroll
-        for (int v = 0; v < VEC; ++v)
-            if (channel + v < problem.channels) row[v * problem.bins] = to_scalar(sums[j][v]);
+        for (int u = 0; u < TAD_SIZE; ++u)
+#pragma unroll
+            for (int v = 0; v < VEC; ++v)
+                if (channel + u * LINE + v < problem.channels)
+                    row[(u * LINE + v) * problem.bins] = to_scalar(sums[j].v[u][v]);
     }
 }
 
@@ -180,9 +200,8 @@ __device__ __forceinline__ void store_samples(const Problem& problem, const Task
                                            const Real* column) {
     const int roi = roi_of(problem, task, lane), index = bin_of(problem, task, lane);
     const Bin bin = make_bin(make_comb(problem, load_roi(problem, roi)), index, problem);
-    Real sum[VEC];
-#pragma unroll
-    for (int v = 0; v < VEC; ++v) sum[v] = 0;
+    Sum sum;
+    set_all(&sum, 0);
 #pragma unroll 1
     for (int sample = 0; sample < bin.count; ++sample) {
         double at = position(bin, sample);
@@ -190,14 +209,15 @@ __device__ __forceinline__ void store_samples(const Problem& problem, const Task
         at = fmin(fmax(at, 0.0), (double)(problem.snippets - 1));
         const int left = (int)at, right = min(left + 1, problem.snippets - 1);
         const Real part = (Real)(at - left);
-        const Vector a = *(const Vector*)(column + left * TILE), b = *(const Vector*)(column + right * TILE);
-#pragma unroll
-        for (int v = 0; v < VEC; ++v) sum[v] += bin.share * ((1 - part) * a.v[v] + part * b.v[v]);
+        add_row(&sum, (1 - part) * bin.share, column + left * TILE);
+        add_row(&sum, part * bin.share, column + right * TILE);
     }
     Scalar* row = (Scalar*)problem.result + ((long long)roi * problem.channels + channel) * problem.bins + index;
 #pragma unroll
-    for (int v = 0; v < VEC; ++v)
-        if (channel + v < problem.channels) row[v * problem.bins] = to_scalar(sum[v]);
+    for (int u = 0; u < TAD_SIZE; ++u)
+#pragma unroll
+        for (int v = 0; v < VEC; ++v)
+            if (channel + u * LINE + v < problem.channels) row[(u * LINE + v) * problem.bins] = to_scalar(sum.v[u][v]);
 }
 
 // The described bins of a task for one tile: 8 lanes a bin, so that four bins are read at once.
@@ -209,11 +229,9 @@ __device__ __forceinline__ void apply_task(const Problem& problem, const Task& t
     for (int half = 0; half < 2; ++half) {
         const int first = half * 16 + quarter * 4;
         if (half * 16 >= task.used) break;
-        Real sums[4][VEC];
+        Sum sums[4];
 #pragma unroll
-        for (int j = 0; j < 4; ++j)
-#pragma unroll
-            for (int v = 0; v < VEC; ++v) sums[j][v] = 0;
+        for (int j = 0; j < 4; ++j) set_all(sums + j, 0);
         add_lists(lists + list_start(first, problem.capacity), problem.capacity, most, column, sums);
         bool mine[4] = {true, true, true, true};
         if (!plain) {
@@ -221,7 +239,7 @@ __device__ __forceinline__ void apply_task(const Problem& problem, const Task& t
             for (int j = 0; j < 4; ++j) {
                 const Head head = heads[first + j];
                 mine[j] = head.size != NOT_MINE;
-                add_rest(head, column, sums[j]);
+                add_rest(head, column, sums + j);
             }
         }
         store_bins(problem, task, first, channel + group * VEC, mine, sums);

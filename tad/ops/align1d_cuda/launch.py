@@ -46,7 +46,7 @@ class Layout(NamedTuple):
     capacity: int = 0
     stage: int = 0
     windows: int = 1
-    slots: int = 1
+    size: int = 1         # TAD_SIZE
     tile_values: int = 0  # forward_long: values of all tiles in global memory
 
 
@@ -65,37 +65,53 @@ def ceil_div(a, b):
     return -(-a // b)
 
 
-def forward_layout(shape, machine, registers=64):
+def forward_layout(shape, machine, registers=96):
     """The layout of the forward kernel.
 
     :param registers: of a thread of the kernel, from the driver.
-    :returns: :class:`Layout`; ``tile_values`` is above 0 where the tile does not fit into shared memory.
+    :returns: :class:`Layout`; ``tile_values`` is above 0 where no tile fits into shared memory.
     """
-    rows = shape.snippets + shape.snippets // 4
-    capacity = list_capacity(shape)
-    tile, lists = rows * ROW_BYTES, list_bytes(capacity, shape.real)
-    wanted = ceil_div(shape.channels, ROW_BYTES // shape.real)  # tiles of one batch entry
-    room = machine.shared_per_block
-    warps = next((warps for warps in (20, 16, 12, 8, 4) if tile + warps * lists <= room), 0)
-    fits = warps > 0
-    groups, tile_values = 1, 0
-    if fits:
-        groups = max(1, min(4, wanted, (room - warps * lists) // tile))
-        groups = ceil_div(wanted, ceil_div(wanted, groups))
-    else:
-        warps = 8
-        tile_values = shape.batch * wanted * rows * (ROW_BYTES // shape.real)
-    shared = (groups * tile if fits else 0) + warps * lists
-    units = shape.batch * ceil_div(wanted, groups)
+    candidates = [forward_blocks(shape, machine, vectors) for vectors in (2, 1)]
+    layout = next((found for found in candidates if found is not None), None) or long_blocks(shape, machine)
+    units = shape.batch * ceil_div(shape.channels, layout.groups * layout.size * ROW_BYTES // shape.real)
     tasks = ceil_div(shape.rois, max(1, BINS // shape.bins)) * ceil_div(shape.bins, BINS)
-    slices = slices_for(units, ceil_div(tasks, warps), 32 * warps, shared, registers, machine)
-    return Layout((units, slices), 32 * warps, shared, slices, groups, capacity, tile_values=tile_values)
+    slices = slices_for(units, ceil_div(tasks, layout.threads // 32), layout.threads, layout.shared, registers, machine)
+    return layout._replace(grid=(units, slices), slices=slices)
+
+
+def forward_blocks(shape, machine, vectors):
+    """A block that keeps as many tiles of ``vectors`` x 128 bytes of channels as fit, or None; grid and slices are open."""
+    capacity = list_capacity(shape)
+    tile, lists = vectors * tile_bytes(shape), list_bytes(capacity, shape.real)
+    wanted = ceil_div(shape.channels, vectors * ROW_BYTES // shape.real)
+    room = machine.shared_per_block
+    least = 12 if vectors > 1 else 4
+    warps = next((warps for warps in (20, 16, 12, 8, 4) if warps >= least and tile + warps * lists <= room), None)
+    if warps is None or (vectors > 1 and shape.channels * shape.real <= ROW_BYTES):
+        return None
+    groups = max(1, min(4 // vectors, wanted, (room - warps * lists) // tile))
+    groups = ceil_div(wanted, ceil_div(wanted, groups))
+    return Layout((0, 0), 32 * warps, groups * tile + warps * lists, 0, groups, capacity, size=vectors)
+
+
+def long_blocks(shape, machine):
+    """A block whose tile lies in global memory."""
+    lists = list_bytes(list_capacity(shape), shape.real)
+    warps = next(warps for warps in (8, 4, 2, 1) if warps * lists <= machine.shared_per_block)
+    tiles = shape.batch * ceil_div(shape.channels, ROW_BYTES // shape.real)
+    return Layout((0, 0), 32 * warps, warps * lists, 0, 1, list_capacity(shape),
+                  tile_values=tiles * tile_bytes(shape) // shape.real)
+
+
+def tile_bytes(shape):
+    """Of 128 bytes of channels of every snippet, and the sums of each four."""
+    return (shape.snippets + shape.snippets // 4) * ROW_BYTES
 
 
 def list_capacity(shape):
     """Entries of a bin's list that hold any bin of a roi no longer than the sequence, if that is not too much."""
     fours = ceil_div(shape.snippets, shape.bins) // 4
-    return LEAST_CAPACITY + min(6, fours + fours % 2 if fours > 1 else 0)
+    return LEAST_CAPACITY + min(4, fours + fours % 2 if fours > 1 else 0)
 
 
 def list_bytes(capacity, real):
@@ -118,14 +134,15 @@ def backward_blocks(shape, machine, all_warps, groups):
     """The layout of a block of ``all_warps`` for ``groups`` x 32 channels; grid and slices are left open."""
     all_chunks, warps = ceil_div(shape.snippets, CHUNK), all_warps // groups
     most = 8 if shape.real == 4 else 4  # chunks of a warp that fit into its registers
-    slots = min(most, next((slots for slots in program.SLOTS if slots * warps >= all_chunks), most))
-    chunk_space = slots * warps
+    size = next((size for size in program.SIZES["backward"] if size * warps >= all_chunks), most)
+    size = min(size, most)
+    chunk_space = size * warps
     capacity = min(chunk_space, all_chunks) + 2 * BINS
     place = (capacity * CHUNK + groups * 32 * PITCH) * shape.real + chunk_space * 4 + 2 * chunk_space
     fixed = 32 * all_warps * QUEUED_BYTES[shape.real] + all_warps * 4
     stage = min(8, (machine.shared_per_block - fixed) // (2 * place))
     return Layout((0, 0), 32 * all_warps, 2 * stage * place + fixed, 0, groups, capacity, stage,
-                  ceil_div(all_chunks, chunk_space), slots)
+                  ceil_div(all_chunks, chunk_space), size)
 
 
 def slices_for(units, most, threads, shared, registers, machine):
@@ -147,12 +164,12 @@ class Kernels(object):
         self._modules = {}
         self._lock = threading.Lock()
 
-    def module(self, kernel, scalar, slots=1):
-        """The loaded module of a kernel for a scalar type."""
-        key = (kernel, scalar, slots)
+    def module(self, kernel, scalar, size=1):
+        """The loaded module of a kernel for a scalar type and a TAD_SIZE."""
+        key = (kernel, scalar, size)
         with self._lock:
             if key not in self._modules:
-                self._modules[key] = self.device.load(program.image(self.device, kernel, scalar, slots))
+                self._modules[key] = self.device.load(program.image(self.device, kernel, scalar, size))
             return self._modules[key]
 
     def forward(self, input, rois, output_size, sampling_ratio):
@@ -162,9 +179,9 @@ class Kernels(object):
         output = input.new_empty((rois.size(0), input.size(1), output_size))
         if output.numel() == 0:
             return output
-        module = self.module("forward", scalar_name(input))
         shape = Shape(input.size(0), input.size(1), input.size(2), rois.size(0), output_size, accumulator_size(input))
-        layout = forward_layout(shape, self.machine, module.function("align1d_forward")[1])
+        layout = forward_layout(shape, self.machine)
+        module = self.module("forward", scalar_name(input), layout.size)
         problem = self.problem(shape, layout, input, rois, output, sampling_ratio)
         stream = current_stream(input)
         if layout.tile_values:
@@ -184,7 +201,7 @@ class Kernels(object):
             return grad_input.zero_()
         shape = Shape(shape[0], shape[1], shape[2], rois.size(0), grad_output.size(2), accumulator_size(grad_output))
         layout = backward_layout(shape, self.machine)
-        module = self.module("backward", scalar_name(grad_output), layout.slots)
+        module = self.module("backward", scalar_name(grad_output), layout.size)
         partial = grad_input
         if layout.slices > 1:
             partial = torch.empty((layout.slices,) + tuple(grad_input.shape), dtype=accumulator(grad_output),

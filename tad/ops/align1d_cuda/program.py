@@ -8,19 +8,20 @@ from tad.ops.align1d_cuda import cache, driver, nvrtc
 HERE = os.path.dirname(os.path.abspath(__file__))
 KERNELS = ("forward", "backward")
 SCALARS = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 3}  # TAD_SCALAR of bins.cu
-SLOTS = (1, 2, 4, 8)                                                  # TAD_SLOTS of backward.cu
+# TAD_SIZE: vectors of channels that a lane of the forward kernel holds; chunks that a warp of the backward kernel owns
+SIZES = {"forward": (1, 2), "backward": (1, 2, 4, 8)}
 
 
-def compile_options(architecture, scalar="float32", slots=1):
+def compile_options(architecture, scalar="float32", size=1):
     """Options for NVRTC.
 
     :param architecture: ``"sm_90"`` for a cubin, ``"compute_90"`` for PTX.
     :param scalar: a key of :data:`SCALARS`.
-    :param slots: one of :data:`SLOTS`; the forward kernel has none.
+    :param size: one of :data:`SIZES` of the kernel.
     """
     # c++11 is the newest that NVRTC 9.0 knows and that every later one still takes
     return ["--gpu-architecture=" + architecture, "--std=c++11",
-            "-DTAD_SCALAR=%d" % SCALARS[scalar], "-DTAD_SLOTS=%d" % slots]
+            "-DTAD_SCALAR=%d" % SCALARS[scalar], "-DTAD_SIZE=%d" % size]
 
 
 @functools.lru_cache(maxsize=None)
@@ -50,7 +51,7 @@ def choose_architecture(compiler, capability):
     return "compute_%d" % max(usable)
 
 
-def image(device, kernel, scalar, slots, compiler=None):
+def image(device, kernel, scalar, size, compiler=None):
     """A kernel's machine code for a GPU, from the cache or compiled now.
 
     :param kernel: one of :data:`KERNELS`.
@@ -61,7 +62,7 @@ def image(device, kernel, scalar, slots, compiler=None):
     """
     compiler = compiler or nvrtc.load()
     architecture = choose_architecture(compiler, device.capability)
-    options = compile_options(architecture, scalar, slots)
+    options = compile_options(architecture, scalar, size)
     key = cache.key(source(kernel), "\n".join(options), "%d.%d" % compiler.version, "sm_%d" % device.capability,
                     "driver %d" % driver.version())
     found = cache.load(key)
