@@ -1,8 +1,9 @@
 """Trains and scores `deeplab` on smartphone recordings of daily activities (HAPT), on any machine.
 
-    python benchmarks/hapt.py prepare ../shared/data/hapt    # features into data/hapt
-    python benchmarks/hapt.py run --seeds 0 1 2              # train on users 1-16, score on users 17-20
-    python benchmarks/hapt.py cv --folds 4                   # how the settings were chosen, inside users 1-16
+    python benchmarks/hapt.py prepare ../shared/data/hapt         # features of every recipe into data/hapt
+    python benchmarks/hapt.py run --seeds 0 1 2                   # train on users 1-16, score on users 17-20
+    python benchmarks/hapt.py run --seeds 0 1 2 --recipe fine     # the same on features with a finer stride
+    python benchmarks/hapt.py cv --folds 4                        # how settings are chosen, inside users 1-16
 
 Data: Reyes-Ortiz et al., "Transition-Aware Human Activity Recognition Using Smartphones", Neurocomputing 2015 (UCI).
 """
@@ -11,6 +12,7 @@ import argparse
 import json
 import os
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,9 +23,21 @@ from tad.pipeline import infer_run, train_run
 from tad.settings import load_settings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CONFIG = os.path.join(HERE, "hapt.yaml")
 DATA = os.path.join(os.path.dirname(HERE), "data", "hapt")
-WINDOW, STRIDE = 50, 25  # samples
+
+
+class Recipe(NamedTuple):
+    """Features are windows of ``window`` samples, one every ``stride`` samples (50 samples are a second)."""
+
+    window: int
+    stride: int
+    config: str
+    folder: str
+
+
+# "usual" is how others cut HAPT for action detection; "fine" shows the network borders at 0.2 s instead of 0.5 s
+RECIPES = {"usual": Recipe(50, 25, os.path.join(HERE, "hapt.yaml"), os.path.join(DATA, "features")),
+           "fine": Recipe(20, 10, os.path.join(HERE, "hapt_fine.yaml"), os.path.join(DATA, "features_fine"))}
 RANGES = ("0.3:0.1:0.7", "0.5:0.05:0.95")
 
 
@@ -35,38 +49,45 @@ def main():
     verb.add_argument("folder", help="folder of signals.npz and annotations.json")
     verb.set_defaults(work=prepare)
     runs = argparse.ArgumentParser(add_help=False)
+    runs.add_argument("--recipe", choices=sorted(RECIPES), default="usual", help="which features (default: usual)")
     runs.add_argument("--seeds", type=int, nargs="+", default=[0])
     runs.add_argument("--set", dest="assignments", action="append", default=[], metavar="KEY=VALUE")
-    runs.add_argument("--output", default=os.path.join("runs", "hapt"), help="folder of the runs")
+    runs.add_argument("--output", help="folder of the runs (default: runs/hapt_RECIPE_STEP)")
     verb = verbs.add_parser("run", parents=[runs], help="train and score")
-    verb.set_defaults(work=lambda options: report(options, [(CONFIG, [], "validation")]))
+    verb.set_defaults(work=lambda options: report(options, [[]]))
     verb = verbs.add_parser("cv", parents=[runs], help="cross-validate inside the training users")
     verb.add_argument("--folds", type=int, default=4)
-    verb.set_defaults(work=lambda options: report(options, folds(options.folds)))
+    verb.add_argument("--only", type=int, nargs="+", metavar="FOLD", help="some of the folds, counted from 0")
+    verb.set_defaults(work=lambda options: report(options, folds(options.folds), options.only))
     options = parser.parse_args()
     options.work(options)
 
 
 def prepare(options):
-    """Windows of 50 samples, stride 25, z-normalized per channel with training statistics, flattened to 300 values."""
+    """Features of every recipe: z-normalized per channel with training statistics, cut into windows, flattened."""
     annotations = read_json(os.path.join(options.folder, "annotations.json"), "annotations")
     signals = np.load(os.path.join(options.folder, "signals.npz"))
     training = [name for name, entry in annotations["database"].items() if entry["subset"] == "training"]
     samples = np.concatenate([signals[name] for name in training]).astype(np.float64)
     mean, deviation = samples.mean(axis=0), samples.std(axis=0)
-    make_folder(os.path.join(DATA, "features"))
-    for name in annotations["database"]:
-        normal = ((signals[name] - mean) / deviation).astype(np.float32)
-        starts = np.arange(0, len(normal) - WINDOW + 1, STRIDE)
-        features = np.stack([normal[start:start + WINDOW].ravel() for start in starts])
-        with atomic_write(os.path.join(DATA, "features", name + ".npy"), "wb") as stream:
-            np.save(stream, features)
+    for recipe in RECIPES.values():
+        make_folder(recipe.folder)
+        for name in annotations["database"]:
+            normal = ((signals[name] - mean) / deviation).astype(np.float32)
+            with atomic_write(os.path.join(recipe.folder, name + ".npy"), "wb") as stream:
+                np.save(stream, windows(normal, recipe))
     write_json(os.path.join(DATA, "annotations.json"), annotations)
     print("%d recordings in %s" % (len(annotations["database"]), DATA))
 
 
+def windows(signal, recipe):
+    """Samples ``(N, 6)`` to features ``(T, 6 * window)``, the channels of one sample after those of the one before."""
+    starts = np.arange(0, len(signal) - recipe.window + 1, recipe.stride)
+    return np.stack([signal[start:start + recipe.window].ravel() for start in starts])
+
+
 def folds(count):
-    """(configuration, changed settings, subset scored) of each fold; users of the training subset only."""
+    """Changed settings of each fold, which holds out a part of the users of the training subset."""
     annotations = read_json(os.path.join(DATA, "annotations.json"), "annotations")
     training = {name: entry for name, entry in annotations["database"].items() if entry["subset"] == "training"}
     users = sorted({entry["user"] for entry in training.values()})
@@ -77,33 +98,40 @@ def folds(count):
                     for name, entry in training.items()}
         path = os.path.join(DATA, "fold_%d_of_%d.json" % (fold, count))
         write_json(path, dict(annotations, database=database))
-        result.append((CONFIG, ["dataset.annotations=" + path], "validation"))
+        result.append(["dataset.annotations=" + path])
     return result
 
 
-def report(options, parts):
-    """Train and score every part with every seed; print and write the figures."""
+def report(options, parts, only=None):
+    """Train and score with every part's changed settings and every seed; print and write the figures.
+
+    :param only: indices of the parts to take; None for all.
+    """
     rows = []
+    output = options.output or os.path.join("runs", "hapt_%s_%s" % (options.recipe, options.verb))
     for seed in options.seeds:
-        for index, (config, changes, subset) in enumerate(parts):
-            folder = os.path.join(options.output, "seed%d_part%d" % (seed, index))
-            settings = load_settings(config, changes + options.assignments + ["seed=%d" % seed])
-            began = time.time()
+        for index in range(len(parts)) if only is None else only:
+            folder = os.path.join(output, "seed%d_part%d" % (seed, index))
+            settings = load_settings(RECIPES[options.recipe].config,
+                                     parts[index] + options.assignments + ["seed=%d" % seed])
+            began, busy = time.time(), time.process_time()
             train_run(settings, folder)
-            trained = time.time()
+            trained, busy = time.time(), time.process_time() - busy
             path, _, _ = infer_run(folder)
             ended = time.time()
-            metrics = [evaluate(settings.dataset.annotations, path, tiou, subset) for tiou in RANGES]
-            rows.append({"seed": seed, "part": index, "train_s": trained - began, "infer_s": ended - trained,
+            metrics = [evaluate(settings.dataset.annotations, path, tiou, settings.dataset.test_subset)
+                       for tiou in RANGES]
+            rows.append({"seed": seed, "part": index, "train_s": trained - began, "train_cpu_s": busy,
+                         "infer_s": ended - trained,
                          "average": [found["average_mAP"] for found in metrics],
                          "mAP": dict(metrics[1]["mAP"], **metrics[0]["mAP"])})
-            print("seed %d part %d: %s  train %.0f s, infer %.0f s" % (
+            print("seed %d part %d: %s  train %.0f s (%.0f s of CPU), infer %.0f s" % (
                 seed, index, "  ".join("%s %.4f" % pair for pair in zip(RANGES, rows[-1]["average"])),
-                rows[-1]["train_s"], rows[-1]["infer_s"]), flush=True)
+                rows[-1]["train_s"], busy, rows[-1]["infer_s"]), flush=True)
     averages = np.array([row["average"] for row in rows])
-    summary = {"settings": options.assignments, "rows": rows, "ranges": RANGES,
+    summary = {"recipe": options.recipe, "settings": options.assignments, "rows": rows, "ranges": RANGES,
                "mean": averages.mean(axis=0).tolist(), "deviation": averages.std(axis=0).tolist()}
-    write_json(os.path.join(options.output, "summary.json"), summary)
+    write_json(os.path.join(output, "summary.json"), summary)
     print("mean: " + "  ".join("%s %.4f" % pair for pair in zip(RANGES, summary["mean"])))
     print(json.dumps({key: round(float(np.mean([row["mAP"][key] for row in rows])), 4) for key in rows[0]["mAP"]}))
 

@@ -59,6 +59,8 @@ class DeepLabSettings:
     dropout: float = setting(0.2, "dropout before the classifiers and inside the proposal head",
                              minimum=0.0, maximum=0.95)
     input_dropout: float = setting(0.0, "dropout of whole input channels", minimum=0.0, maximum=0.95)
+    boundary_radius: float = setting(1.5, "snippets beside a start or end that learn it and their distance to it",
+                                     minimum=0.5)
     max_duration: Optional[int] = setting(None, "longest proposal in snippets", minimum=1)
     proposal_width: int = setting(32, "channels that Align1D samples", minimum=4)
     proposal_bins: int = setting(24, "Align1D bins over a proposal with its context", minimum=4)

@@ -11,7 +11,7 @@ class SnippetTargets(NamedTuple):
     """Targets of one clip of T snippets; all float32.
 
     ``classes (K, T)`` in 0..1: the part of the snippet that the class's actions cover. ``boundaries (2, T)``: 1 where a
-    start, an end lies within :data:`BOUNDARY_RADIUS`. ``offsets (2, T)``: snippets from the centre to the nearest one,
+    start, an end lies within the boundary radius. ``offsets (2, T)``: snippets from the centre to the nearest one,
     0 where ``boundaries`` is 0. ``valid (T,)``: 0 on padding.
     """
 
@@ -21,12 +21,13 @@ class SnippetTargets(NamedTuple):
     valid: np.ndarray
 
 
-def snippet_targets(segments, classes, class_count, length, valid):
+def snippet_targets(segments, classes, class_count, length, valid, radius=BOUNDARY_RADIUS):
     """Targets of one clip.
 
     :param segments: float64 ``(N, 2)`` in snippet units; may be empty.
     :param classes: int64 ``(N,)``; entries below 0 (unknown labels) only count as boundaries.
     :param valid: number of real snippets.
+    :param radius: a boundary reaches this many snippets to each side.
     """
     centres = np.arange(length, dtype=np.float64)
     covered = np.zeros((class_count, length), dtype=np.float32)
@@ -40,7 +41,7 @@ def snippet_targets(segments, classes, class_count, length, valid):
         if len(segments):
             distance = segments[None, :, side] - centres[:, None]
             nearest = distance[np.arange(length), np.abs(distance).argmin(axis=1)]
-            near = np.abs(nearest) <= BOUNDARY_RADIUS
+            near = np.abs(nearest) <= radius
             boundaries[side] = near
             offsets[side] = np.where(near, nearest, 0.0)
     mask = (np.arange(length) < valid).astype(np.float32)

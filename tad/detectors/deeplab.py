@@ -35,8 +35,8 @@ class DeepLabDetector(nn.Module):
         :param rng: :class:`numpy.random.RandomState` that samples proposals.
         """
         device = features.device
-        targets = [snippet_targets(clip.segments, clip.classes, self.classes, features.size(2), clip.valid)
-                   for clip in clips]
+        targets = [snippet_targets(clip.segments, clip.classes, self.classes, features.size(2), clip.valid,
+                                   self.settings.boundary_radius) for clip in clips]
         classes, boundaries, offsets, valid = (torch.from_numpy(np.stack(parts)).to(device) for parts in zip(*targets))
         valid = valid[:, None]
         output = self.network(features, valid)

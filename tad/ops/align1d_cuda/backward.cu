@@ -10,7 +10,7 @@
 // Shared memory of one task: gradients (groups x 32 channels x PITCH), rows of weights, and for each chunk of the window
 // a word that tells where its rows begin, the first bin that touches it and how many do; low and high are scratch for
 // the words.
-struct Place {
+struct Slot {
     Real* gradients;
     Real* weights;
     int* words;
@@ -24,7 +24,7 @@ struct Place {
 #define PACKED_COUNT(word) ((word) & 63)
 
 struct RowTaker {
-    Place at;
+    Slot at;
     int bin, first_chunk, first, last;  // chunks that the bin touches, counted from the window's first
 
     __device__ __forceinline__ Real* row(int chunk) {
@@ -57,15 +57,17 @@ struct RowTaker {
 
 // First and last chunk that a bin touches, relative to the window and cut to it; bins outside get an empty range that
 // keeps both ends in rising order from bin to bin.
-__device__ __forceinline__ void touched_chunks(const Bin& bin, const Problem& problem, int first_chunk, int chunks,
-                                               int* first, int* last) {
-    const double last_snippet = problem.snippets - 1;
-    const double low = fmin(fmax(position(bin, 0), 0.0), last_snippet);
-    const double high = fmin(fmax(position(bin, max(bin.count - 1, 0)), 0.0), last_snippet);
-    const int from = (int)low / CHUNK - first_chunk;
-    const int to = min((int)high + 1, problem.snippets - 1) / CHUNK - first_chunk;
-    *first = min(max(from, 0), chunks);
-    *last = min(max(to, -1), chunks - 1);
+__device__ __forceinline__ void touched_chunks(const Problem& problem, const Comb& comb, const Bin& bin, int roi_index,
+                                               int bin_index, int first_chunk, int chunks, int* first, int* last) {
+    int low = whole(bin.first), high = whole(bin.first + (comb.count - 1) * comb.spacing) + 1;
+    if (!bin.interior) {
+        const BorderBin border = make_border_bin(problem, load_roi(problem, roi_index), bin_index);
+        const double last_snippet = problem.snippets - 1;
+        low = (int)fmin(fmax(position(border, 0), 0.0), last_snippet);
+        high = (int)fmin(fmax(position(border, max(border.count - 1, 0)), 0.0), last_snippet) + 1;
+    }
+    *first = min(max(low / CHUNK - first_chunk, 0), chunks);
+    *last = min(max(min(high, problem.snippets - 1) / CHUNK - first_chunk, -1), chunks - 1);
 }
 
 // Positions far outside the sequence are too coarse to rise from bin to bin; the layout below relies on it, and on
@@ -85,7 +87,7 @@ __device__ void keep_order(int* first, int* last) {
 
 // For each chunk from `lowest` to `highest`, the bins that touch it and where their rows begin; returns the number of rows.
 // Bins touch chunks first..last; both rise from lane to lane.
-__device__ __forceinline__ void lay_out_rows(int first, int last, int lowest, int highest, bool used, const Place& at) {
+__device__ __forceinline__ void lay_out_rows(int first, int last, int lowest, int highest, bool used, const Slot& at) {
     const int lane = threadIdx.x % 32;
     for (int chunk = lowest + lane; chunk <= highest; chunk += 32) at.low[chunk] = at.high[chunk] = 0;
     int before = __shfl_up_sync(FULL, last, 1), after = __shfl_down_sync(FULL, first, 1);
@@ -113,13 +115,14 @@ __device__ __forceinline__ void lay_out_rows(int first, int last, int lowest, in
 }
 
 // A warp lays out one task: a row of 8 weights for each pair of a bin and a chunk it touches, in the order of chunks.
-__device__ __forceinline__ void describe_task(const Problem& problem, const Comb& comb, int first_bin, int first_chunk,
-                                              int chunks, const Place& at) {
+__device__ __forceinline__ void describe_task(const Problem& problem, const Comb& comb, int roi_index, int first_bin,
+                                              int first_chunk, int chunks, const Slot& at) {
     const int lane = threadIdx.x % 32;
     const bool used = first_bin + lane < problem.bins;
-    const Bin bin = make_bin(comb, min(first_bin + lane, problem.bins - 1), problem);
+    const int bin_index = min(first_bin + lane, problem.bins - 1);
+    const Bin bin = make_bin(comb, bin_index, problem);
     RowTaker take;
-    touched_chunks(bin, problem, first_chunk, chunks, &take.first, &take.last);
+    touched_chunks(problem, comb, bin, roi_index, bin_index, first_chunk, chunks, &take.first, &take.last);
     if (!used) {
         take.first = chunks;
         take.last = chunks - 1;
@@ -135,7 +138,7 @@ __device__ __forceinline__ void describe_task(const Problem& problem, const Comb
         take.at = at;
         take.bin = lane;
         take.first_chunk = first_chunk;
-        describe(bin, problem, take);
+        describe(problem, comb, bin, roi_index, bin_index, take);
     }
 }
 
@@ -180,7 +183,7 @@ __device__ __forceinline__ void add_row(Real* sums, Real gradient, const Real* w
 }
 
 // Adds what a stage of tasks gives to the chunks of a warp. Lanes look at the words of a chunk together, one task each.
-__device__ __forceinline__ void add_stage(const Place& first, int present, int place_words, int place_weights,
+__device__ __forceinline__ void add_stage(const Slot& first, int present, int place_words, int place_weights,
                                           int place_gradients, int warp, int warps, int chunks, Real (*sums)[CHUNK]) {
     const int lane = threadIdx.x % 32;
 #pragma unroll
@@ -255,6 +258,7 @@ extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem
     const int channel = blockIdx.x / problem.windows % channel_parts * width;
     const int chunk_space = TAD_SIZE * warps, first_chunk = window * chunk_space;
     const int chunks = min(chunk_space, (problem.snippets + CHUNK - 1) / CHUNK - first_chunk);
+    const int parts = problem.groups * 2;  // of a task's channels, 16 each
     const long long tasks = (long long)problem.rois_count * ((problem.bins + BINS - 1) / BINS);
 
     // Two sets of places: one is filled while the other is worked on
@@ -279,15 +283,15 @@ extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem
         for (int step = -1; step < stages; ++step) {
             const int next = step + 1;
             const int waiting = next < stages ? min(problem.stage, queued - next * problem.stage) : 0;
-            for (int item = threadIdx.x / 32; item < waiting * problem.groups * 2; item += all_warps) {
-                const int p = item / (problem.groups * 2), rows = item % (problem.groups * 2) * 16;
+            for (int item = threadIdx.x / 32; item < waiting * parts; item += all_warps) {
+                const int p = item / parts, rows = item % parts * 16;
                 const Queued& task = queue[next * problem.stage + p];
                 copy_gradients(problem, task.roi, task.bin, channel + rows,
                                gradients + ((next & 1) * problem.stage + p) * gradient_size + rows * PITCH);
             }
             if (step >= 0) {
                 const int place = (step & 1) * problem.stage;
-                Place at;
+                Slot at;
                 at.gradients = gradients + place * gradient_size + (group * 32 + lane) * PITCH;
                 at.weights = weights + place * weight_size;
                 at.words = words + place * chunk_space;
@@ -298,13 +302,13 @@ extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem
             for (int p = (threadIdx.x / 32 + next * problem.stage) % all_warps; p < waiting; p += all_warps) {
                 const Queued& task = queue[next * problem.stage + p];
                 const int place = (next & 1) * problem.stage + p;
-                Place at;
+                Slot at;
                 at.gradients = 0;
                 at.weights = weights + place * weight_size;
                 at.words = words + place * chunk_space;
                 at.low = bytes + 2 * place * chunk_space;
                 at.high = at.low + chunk_space;
-                describe_task(problem, task.comb, task.bin, first_chunk, chunks, at);
+                describe_task(problem, task.comb, task.roi, task.bin, first_chunk, chunks, at);
             }
             finish_copies();
             __syncthreads();

@@ -96,117 +96,183 @@ __device__ __forceinline__ int entry_of(const Problem& problem, const Roi& roi) 
 // The batch entry whose blocks answer for a roi: those of the first also mark the unusable ones.
 __device__ __forceinline__ int owner_of(int entry) { return max(entry, 0); }
 
-// What all bins of a roi share; doubles, so that positions far into the sequence keep their fraction.
+// -------------------------------------------------------------------------------------------------------- combs and bins
+
+// A position in the sequence. Float kernels keep 32 bits of fraction, which is finer than float32 needs and spares them
+// double arithmetic, slow on most GPUs; the float64 kernel keeps doubles.
+#if TAD_SCALAR == 1
+typedef double Place;
+__device__ __forceinline__ Place to_place(double at) { return at; }
+__device__ __forceinline__ int whole(Place at) { return (int)at; }
+__device__ __forceinline__ Real fraction(Place at) { return at - (int)at; }
+__device__ __forceinline__ Place half_of(Place at) { return at * 0.5; }
+#else
+typedef long long Place;
+__device__ __forceinline__ Place to_place(double at) { return (Place)(at * 4294967296.0); }
+__device__ __forceinline__ int whole(Place at) { return (int)(at >> 32); }
+__device__ __forceinline__ Real fraction(Place at) { return (Real)(unsigned int)at * 2.3283064365386963e-10f; }
+__device__ __forceinline__ Place half_of(Place at) { return at >> 1; }
+#endif
+
+// What all bins of a roi share.
 struct Comb {
-    double start, width, spacing;  // of the roi; of a bin; from one sample to the next
-    double samples;                // of a bin
-    Real share;                    // weight of a sample
-    Real per_slip;                 // 1 / (1 - spacing)
+    Place start, width, spacing;  // of the roi; of a bin; from one sample to the next
+    int count;                    // samples of a bin; 0 if the roi is too large for Place
+    Real share, slip, per_slip;   // weight of a sample; 1 - spacing and its inverse
 };
 
 __device__ __forceinline__ Comb make_comb(const Problem& problem, const Roi& roi) {
+    const double length = fmax(roi.end - roi.start, 1.0), width = length / problem.bins;
+    const double samples = problem.ratio > 0 ? (double)problem.ratio : ceil(width);
+    const double spacing = width / samples;
     Comb comb;
-    comb.start = roi.start;
-    comb.width = fmin(fmax(roi.end - roi.start, 1.0), 1e300) / problem.bins;
-    comb.samples = problem.ratio > 0 ? (double)problem.ratio : ceil(comb.width);
-    comb.spacing = comb.width / comb.samples;
-    comb.share = (Real)1 / (Real)comb.samples;
-    comb.per_slip = (Real)1 / (Real)(1.0 - comb.spacing);
+    comb.start = to_place(roi.start);
+    comb.width = to_place(width);
+    comb.spacing = to_place(spacing);
+    comb.count = fabs(roi.start) + length < 1e9 ? (int)samples : 0;
+    comb.share = (Real)1 / (Real)samples;
+    comb.slip = (Real)(1.0 - spacing);
+    comb.per_slip = (Real)1 / comb.slip;
     return comb;
 }
 
-// ------------------------------------------------------------------------------------------------------- bin geometry
-
-// One bin: samples first, first + 1, ... first + count - 1 at begin + (sample + 0.5) * spacing may lie in the sequence.
+// A bin all of whose samples lie between two snippets.
 struct Bin {
-    double begin, spacing, first;
-    int count;
-    Real share, per_slip;
-    bool interior;   // every sample counts and has both neighbours
+    Place first;     // its first sample
+    bool interior;   // false for any other bin, of which nothing else is said here
 };
 
-__device__ __forceinline__ double position(const Bin& bin, int sample) {
+__device__ __forceinline__ Bin make_bin(const Comb& comb, int index, const Problem& problem) {
+    Bin bin;
+    bin.first = comb.start + index * comb.width + half_of(comb.spacing);
+    bin.interior = comb.count > 0 && bin.first >= 0
+                   && whole(bin.first + comb.count * comb.spacing) < problem.snippets - 1;
+    return bin;
+}
+
+// A bin at a border of the sequence, or of a very long roi, in doubles: samples first, first + 1, ... first + count - 1 at
+// begin + (sample + 0.5) * spacing may lie in the sequence.
+struct BorderBin {
+    double begin, spacing, first;
+    int count;
+    Real share;
+};
+
+__device__ __forceinline__ double position(const BorderBin& bin, int sample) {
     // The reference's order of operations, unfused, so that both agree on which samples lie inside
     return __dadd_rn(bin.begin, __dmul_rn(bin.first + sample + 0.5, bin.spacing));
 }
 
-__device__ __forceinline__ Bin make_bin(const Comb& comb, int index, const Problem& problem) {
-    const double snippets = problem.snippets;
-    Bin bin;
-    bin.begin = __dadd_rn(comb.start, __dmul_rn((double)index, comb.width));
-    bin.spacing = comb.spacing;
-    bin.share = comb.share;
-    bin.per_slip = comb.per_slip;
-    bin.first = 0.0;
-    bin.count = (int)fmin(comb.samples, 1e9);
-    bin.interior = position(bin, 0) >= 0.0 && bin.begin + (comb.samples + 0.5) * bin.spacing < snippets - 1.0;
-    if (!bin.interior) {
-        const double first = ceil((-1.0 - bin.begin) / bin.spacing - 0.5) - 1.0;
-        const double last = floor((snippets - bin.begin) / bin.spacing - 0.5) + 1.0;
-        bin.first = fmax(first, 0.0);
-        bin.count = (int)fmin(fmax(fmin(last, comb.samples - 1.0) - bin.first + 1.0, 0.0), 1e9);
-    }
+__device__ __forceinline__ BorderBin make_border_bin(const Problem& problem, const Roi& roi, int index) {
+    const double width = fmin(fmax(roi.end - roi.start, 1.0), 1e300) / problem.bins;
+    const double samples = problem.ratio > 0 ? (double)problem.ratio : ceil(width);
+    BorderBin bin;
+    bin.begin = __dadd_rn(roi.start, __dmul_rn((double)index, width));
+    bin.spacing = width / samples;
+    bin.share = (Real)1 / (Real)samples;
+    const double first = ceil((-1.0 - bin.begin) / bin.spacing - 0.5) - 1.0;
+    const double last = floor(((double)problem.snippets - bin.begin) / bin.spacing - 0.5) + 1.0;
+    bin.first = fmax(first, 0.0);
+    bin.count = (int)fmin(fmax(fmin(last, samples - 1.0) - bin.first + 1.0, 0.0), 1e9);
     return bin;
 }
 
+// The snippet at or before a sample of a border bin, and how far the sample lies towards the next one; false if the
+// sample lies outside and counts 0.
+__device__ __forceinline__ bool locate(const BorderBin& bin, int sample, int snippets, int* left, Real* part) {
+    const double at = position(bin, sample);
+    if (!(at >= -1.0 && at <= (double)snippets)) return false;
+    const double inside = fmin(fmax(at, 0.0), (double)(snippets - 1));
+    *left = (int)inside;
+    *part = (Real)(inside - *left);
+    return true;
+}
+
+// ------------------------------------------------------------------------------------------- weights of a bin's snippets
+
 // Tells `take` the weights of a bin: first, once, take.run(from, to, weight) for snippets from..to-1, then
 // take.one(snippet, weight) for others, and take.more(snippet, weight) for what comes on top.
-template <class Taker>
-__device__ void describe_samples(const Bin& bin, int snippets, Taker& take) {
-    const double last_snippet = snippets - 1;
-    int tap = -1;
-    Real here = 0, next = 0;
-    take.run(0, 0, 0);
-#pragma unroll 1
-    for (int sample = 0; sample < bin.count; ++sample) {
-        double at = position(bin, sample);
-        if (!(at >= -1.0 && at <= (double)snippets)) continue;
-        at = fmin(fmax(at, 0.0), last_snippet);
-        const int left = (int)at;
-        const Real part = (Real)(at - left);
+
+// Samples one after the other, in rising order, to weights of snippets.
+template <class Taker> struct Collector {
+    Taker* take;
+    int tap;
+    Real here, next;
+
+    __device__ __forceinline__ void sample(int left, Real part, Real share) {
         if (left != tap) {
-            if (here != 0) take.one(tap, here);
+            if (here != 0) take->one(tap, here);
             if (left != tap + 1) {
-                if (next != 0) take.one(tap + 1, next);
+                if (next != 0) take->one(tap + 1, next);
                 next = 0;
             }
             here = next;
             next = 0;
             tap = left;
         }
-        here += (1 - part) * bin.share;
-        next += part * bin.share;
+        here += (1 - part) * share;
+        next += part * share;
     }
-    if (here != 0) take.one(tap, here);
-    if (next != 0) take.one(tap + 1, next);
+    __device__ __forceinline__ void finish() {
+        if (here != 0) take->one(tap, here);
+        if (next != 0) take->one(tap + 1, next);
+    }
+};
+
+template <class Taker>
+__device__ __forceinline__ void describe_samples(const Comb& comb, const Bin& bin, Taker& take) {
+    Collector<Taker> collector = {&take, -1, 0, 0};
+    take.run(0, 0, 0);
+    Place at = bin.first;
+#pragma unroll 1
+    for (int sample = 0; sample < comb.count; ++sample, at += comb.spacing)
+        collector.sample(whole(at), fraction(at), comb.share);
+    collector.finish();
 }
 
-// Samples at most one snippet apart, all inside. From sample to sample the left neighbour moves on by one and the part
-// falls by slip = 1 - spacing: what a snippet gets from two neighbouring samples adds up to 1 + slip. Once the part has
-// fallen below 0 the left neighbour stays for one sample; in a bin without a fixed ratio this happens at most once.
 template <class Taker>
-__device__ void describe_run(const Bin& bin, Taker& take) {
-    const double start = position(bin, 0);
-    const int left = (int)start;
-    const Real part = (Real)(start - left);
-    const Real slip = (Real)(1.0 - bin.spacing);
-    const bool stays = part - (bin.count - 1) * slip < 0;
-    const int end = left + bin.count - (stays ? 1 : 0);
-    const Real end_part = part - (bin.count - 1) * slip + (stays ? 1 : 0);
-    take.run(left + 1, end, (1 + slip) * bin.share);
-    take.one(left, (1 - part) * bin.share);
-    take.one(end, end_part * bin.share);
+__device__ __forceinline__ void describe_border(const BorderBin& bin, int snippets, Taker& take) {
+    Collector<Taker> collector = {&take, -1, 0, 0};
+    take.run(0, 0, 0);
+#pragma unroll 1
+    for (int sample = 0; sample < bin.count; ++sample) {
+        int left;
+        Real part;
+        if (locate(bin, sample, snippets, &left, &part)) collector.sample(left, part, bin.share);
+    }
+    collector.finish();
+}
+
+// Samples at most one snippet apart. From sample to sample the left neighbour moves on by one and the part falls by slip
+// = 1 - spacing: what a snippet gets from two neighbouring samples adds up to 1 + slip. Once the part has fallen below 0
+// the left neighbour stays for one sample; in a bin without a fixed ratio this happens at most once.
+template <class Taker>
+__device__ __forceinline__ void describe_run(const Comb& comb, const Bin& bin, Taker& take) {
+    const int left = whole(bin.first);
+    const Real part = fraction(bin.first), slip = comb.slip, share = comb.share;
+    const Real last_part = part - (comb.count - 1) * slip;
+    const bool stays = last_part < 0;
+    const int end = left + comb.count - (stays ? 1 : 0);
+    take.run(left + 1, end, (1 + slip) * share);
+    take.one(left, (1 - part) * share);
+    take.one(end, (stays ? last_part + 1 : last_part) * share);
     if (stays) {
         // The sample at which the part falls below 0; one too early or late by rounding changes weights by as little
-        const int stay = min(max((int)(part * bin.per_slip) + 1, 1), bin.count - 1);
+        const int stay = min(max((int)(part * comb.per_slip) + 1, 1), comb.count - 1);
         const Real below = part - stay * slip;
-        take.more(left + stay - 1, -below * bin.share);
-        take.more(left + stay, (below + slip) * bin.share);
+        take.more(left + stay - 1, -below * share);
+        take.more(left + stay, (below + slip) * share);
     }
 }
 
+// The weights of a bin of roi `roi_index`, which is read again only where that is needed.
 template <class Taker>
-__device__ __forceinline__ void describe(const Bin& bin, const Problem& problem, Taker& take) {
-    if (bin.interior && problem.ratio == 0 && bin.count > 4) describe_run(bin, take);
-    else describe_samples(bin, problem.snippets, take);
+__device__ __forceinline__ void describe(const Problem& problem, const Comb& comb, const Bin& bin, int roi_index,
+                                         int bin_index, Taker& take) {
+    if (!bin.interior)
+        describe_border(make_border_bin(problem, load_roi(problem, roi_index), bin_index), problem.snippets, take);
+    else if (problem.ratio == 0 && comb.count > 4)
+        describe_run(comb, bin, take);
+    else
+        describe_samples(comb, bin, take);
 }

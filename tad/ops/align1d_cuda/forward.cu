@@ -130,21 +130,17 @@ __device__ __forceinline__ void add_row(Sum* sum, Real weight, const Real* row) 
     }
 }
 
-// Four neighbouring bins, side by side to keep many reads under way. Lists are padded to `most`; the entries of the next
-// round are read early, also past the end, where nobody looks at them.
+// Four neighbouring bins, side by side to keep many reads under way. Lists are padded to `most`.
 __device__ __forceinline__ void add_lists(const Entry* list, int capacity, int most, const Real* column, Sum* sums) {
-    Pair pairs[4];
-#pragma unroll
-    for (int j = 0; j < 4; ++j) pairs[j] = *(const Pair*)(list + j * capacity);
 #pragma unroll 1
     for (int i = 0; i < most; i += 2) {
-        list += 2;
+        Pair pairs[4];
+#pragma unroll
+        for (int j = 0; j < 4; ++j) pairs[j] = *(const Pair*)(list + i + j * capacity);
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-            const Pair pair = pairs[j];
-            add_row(sums + j, pair.a.weight, column + pair.a.row);
-            add_row(sums + j, pair.b.weight, column + pair.b.row);
-            pairs[j] = *(const Pair*)(list + j * capacity);
+            add_row(sums + j, pairs[j].a.weight, column + pairs[j].a.row);
+            add_row(sums + j, pairs[j].b.weight, column + pairs[j].b.row);
         }
     }
 }
@@ -199,18 +195,16 @@ __device__ __forceinline__ void store_bins(const Problem& problem, const Task& t
 __device__ __forceinline__ void store_samples(const Problem& problem, const Task& task, int lane, int channel,
                                            const Real* column) {
     const int roi = roi_of(problem, task, lane), index = bin_of(problem, task, lane);
-    const Bin bin = make_bin(make_comb(problem, load_roi(problem, roi)), index, problem);
+    const BorderBin bin = make_border_bin(problem, load_roi(problem, roi), index);
     Sum sum;
     set_all(&sum, 0);
 #pragma unroll 1
     for (int sample = 0; sample < bin.count; ++sample) {
-        double at = position(bin, sample);
-        if (!(at >= -1.0 && at <= (double)problem.snippets)) continue;
-        at = fmin(fmax(at, 0.0), (double)(problem.snippets - 1));
-        const int left = (int)at, right = min(left + 1, problem.snippets - 1);
-        const Real part = (Real)(at - left);
+        int left;
+        Real part;
+        if (!locate(bin, sample, problem.snippets, &left, &part)) continue;
         add_row(&sum, (1 - part) * bin.share, column + left * TILE);
-        add_row(&sum, part * bin.share, column + right * TILE);
+        add_row(&sum, part * bin.share, column + min(left + 1, problem.snippets - 1) * TILE);
     }
     Scalar* row = (Scalar*)problem.result + ((long long)roi * problem.channels + channel) * problem.bins + index;
 #pragma unroll
@@ -262,7 +256,8 @@ __device__ __forceinline__ int describe_task(const Problem& problem, const Task&
     take.snippets = problem.snippets;
     take.head.size = take.head.four_row = take.head.fours = 0;
     take.head.four_weight = 0;
-    if (mine && entry >= 0) describe(make_bin(comb, bin_of(problem, task, lane), problem), problem, take);
+    const int index = bin_of(problem, task, lane);
+    if (mine && entry >= 0) describe(problem, comb, make_bin(comb, index, problem), roi, index, take);
     const bool fits = take.head.size <= problem.capacity;
     const int size = fits ? take.head.size : 0, most = (warp_max(size) + 1) & ~1;
     const int row = size > 0 ? take.list[size - 1].row : 0;  // the same row again, weighted 0
@@ -310,8 +305,9 @@ __device__ __forceinline__ void do_tasks(const Problem& problem, int entry, int 
             shared_comb.start = from_lane(comb.start, source);
             shared_comb.width = from_lane(comb.width, source);
             shared_comb.spacing = from_lane(comb.spacing, source);
-            shared_comb.samples = from_lane(comb.samples, source);
+            shared_comb.count = from_lane(comb.count, source);
             shared_comb.share = from_lane(comb.share, source);
+            shared_comb.slip = from_lane(comb.slip, source);
             shared_comb.per_slip = from_lane(comb.per_slip, source);
             const int owner = from_lane(found, source);
             const bool mine = lane < task.used && roi_of(problem, task, lane) < problem.rois_count
