@@ -10,7 +10,7 @@
 
 struct __align__(2 * sizeof(Real)) Entry { Real weight; int row; };  // row counts Reals from the start of a tile
 struct __align__(16) Pair { Entry a, b; };
-struct __align__(4 * sizeof(Scalar)) Four { Scalar v[4]; };
+union __align__(4 * sizeof(Scalar)) Four { Scalar v[4]; int words[sizeof(Scalar)]; };
 
 // What a bin adds up besides its list, where the sums of four do not fit there: `fours` rows with one weight.
 struct __align__(16) Head {
@@ -158,30 +158,37 @@ __device__ __forceinline__ int warp_max(int value) {
     return value;
 }
 
-// Writes four neighbouring bins of the lane's channels; `channel` is the first of them.
+// Writes four neighbouring bins of each lane's channels, where all four belong to one roi. The lanes first trade places, so
+// that those which write one row of the result stand side by side: eight lanes that write eight rows would cost a pass of
+// the memory pipe each. `mine` tells whether the four bins are this block's.
+__device__ __forceinline__ void store_fours(const Problem& problem, const Task& task, int half, int channel, bool mine,
+                                            const Sum* sums) {
+    const int lane = threadIdx.x % 32, quarter = lane % 4, group = lane / 4, source = quarter * GROUPS + group;
+    const int first = half * 16 + quarter * 4, start = channel + group * VEC;
+    Scalar* row = (Scalar*)problem.result + bin_of(problem, task, first)
+                  + ((long long)roi_of(problem, task, first) * problem.channels + start) * problem.bins;
+    mine = from_lane((int)mine, source);
+#pragma unroll
+    for (int u = 0; u < TAD_SIZE; ++u)
+#pragma unroll
+        for (int v = 0; v < VEC; ++v) {
+            Four four;
+#pragma unroll
+            for (int j = 0; j < 4; ++j) four.v[j] = to_scalar(sums[j].v[u][v]);
+#pragma unroll
+            for (int word = 0; word < (int)sizeof(Four) / 4; ++word) four.words[word] = from_lane(four.words[word], source);
+            if (mine && start + u * LINE + v < problem.channels) *(Four*)(row + (u * LINE + v) * problem.bins) = four;
+        }
+}
+
+// The same for any number of bins, one value at a time.
 __device__ __forceinline__ void store_bins(const Problem& problem, const Task& task, int first, int channel,
                                            const bool* mine, const Sum* sums) {
-    Scalar* result = (Scalar*)problem.result;
-    if (problem.bins % 4 == 0) {  // all four belong to one roi
-        if (!mine[0]) return;
-        Scalar* row = result + ((long long)roi_of(problem, task, first) * problem.channels + channel) * problem.bins
-                      + bin_of(problem, task, first);
-#pragma unroll
-        for (int u = 0; u < TAD_SIZE; ++u)
-#pragma unroll
-            for (int v = 0; v < VEC; ++v) {
-                Four four;
-#pragma unroll
-                for (int j = 0; j < 4; ++j) four.v[j] = to_scalar(sums[j].v[u][v]);
-                if (channel + u * LINE + v < problem.channels) *(Four*)(row + (u * LINE + v) * problem.bins) = four;
-            }
-        return;
-    }
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
         if (!mine[j]) continue;
-        Scalar* row = result + ((long long)roi_of(problem, task, first + j) * problem.channels + channel) * problem.bins
-                      + bin_of(problem, task, first + j);
+        Scalar* row = (Scalar*)problem.result + bin_of(problem, task, first + j)
+                      + ((long long)roi_of(problem, task, first + j) * problem.channels + channel) * problem.bins;
 #pragma unroll
         for (int u = 0; u < TAD_SIZE; ++u)
 #pragma unroll
@@ -236,12 +243,14 @@ __device__ __forceinline__ void apply_task(const Problem& problem, const Task& t
                 add_rest(head, column, sums + j);
             }
         }
-        store_bins(problem, task, first, channel + group * VEC, mine, sums);
+        if (problem.bins % 4 == 0) store_fours(problem, task, half, channel, mine[0], sums);
+        else store_bins(problem, task, first, channel + group * VEC, mine, sums);
     }
     if (plain) return;
+    __syncwarp();
 #pragma unroll 1
     for (int i = 0; i < 8; ++i) {
-        const int bin = i / 4 * 16 + quarter * 4 + i % 4;  // the lane that stored there
+        const int bin = i / 4 * 16 + quarter * 4 + i % 4;
         if (heads[bin].size == TOO_LONG) store_samples(problem, task, bin, channel + group * VEC, column);
     }
 }

@@ -138,10 +138,10 @@ def backward_blocks(shape, machine, all_warps, groups):
     size = min(size, most)
     chunk_space = size * warps
     capacity = min(chunk_space, all_chunks) + 2 * BINS
-    place = (capacity * CHUNK + groups * 32 * PITCH) * shape.real + chunk_space * 4 + 2 * chunk_space
+    place = 2 * (capacity * CHUNK + groups * 32 * PITCH) * shape.real + 3 * chunk_space * 4 + 2 * chunk_space
     fixed = 32 * all_warps * QUEUED_BYTES[shape.real] + all_warps * 4
-    stage = min(8, (machine.shared_per_block - fixed) // (2 * place))
-    return Layout((0, 0), 32 * all_warps, 2 * stage * place + fixed, 0, groups, capacity, stage,
+    stage = min(8, (machine.shared_per_block - fixed) // place)
+    return Layout((0, 0), 32 * all_warps, stage * place + fixed, 0, groups, capacity, stage,
                   ceil_div(all_chunks, chunk_space), size)
 
 
