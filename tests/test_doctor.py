@@ -173,11 +173,11 @@ def test_forcing_cuda_without_a_gpu_fails(monkeypatch, capsys):
 
 
 def test_extensions_are_found_and_not_imported(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
     assert find_extensions() == []
     (tmp_path / "Align1D.py").write_text("raise SystemExit('imported')")
     (tmp_path / "align1d_cuda.py").write_text("raise SystemExit('imported')")
     (tmp_path / "Align1D_cuda").mkdir()  # a folder of sources is no module
-    monkeypatch.syspath_prepend(str(tmp_path))
     assert sorted(map(os.path.basename, find_extensions())) == ["Align1D.py", "align1d_cuda.py"]
     assert "Align1D" not in sys.modules
 

@@ -17,8 +17,8 @@ from tad.ops.align1d import align1d
 from tad.ops.align1d_backends import CHOICES, VARIABLE, active_backend
 from tad.ops.align1d_cuda import cache, driver, nvrtc
 
-# Names under which other code bases install their compiled Align1D
-EXTENSIONS = ("Align1D", "align1d", "Align1D_cuda", "align1d_cuda", "Align1D_cpp", "align1d_cpp")
+# Names under which other code bases install their compiled Align1D; a plain align1d may be anybody's script
+EXTENSIONS = ("Align1D", "Align1D_cuda", "align1d_cuda", "Align1D_cpp", "align1d_cpp")
 LARGEST_ERROR = 1e-5  # relative, of float32 against float64
 
 
