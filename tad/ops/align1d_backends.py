@@ -14,7 +14,7 @@ CHOICES = ("auto", "cuda", "reference")
 VARIABLE = "TAD_ALIGN1D"
 
 
-class Align1DUnavailable(UserError, RuntimeError):
+class Align1DUnavailable(UserError, RuntimeError):  # noqa: N818
     """``TAD_ALIGN1D`` asks for a backend that cannot be used; the message says why and what to do."""
 
 

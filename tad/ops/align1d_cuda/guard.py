@@ -52,8 +52,8 @@ class RoiGuard(object):
         index = self._word.value - 1
         if index >= 0:
             self._word.value = 0
-            raise ValueError("align1d: roi %d of an earlier call on cuda:%d is not finite or has no such batch index; its "
-                             "output is NaN" % (index, self._kernels.device.index))
+            raise ValueError("align1d: roi %d of an earlier call on cuda:%d is not finite or has no such batch index; "
+                             "its output is NaN" % (index, self._kernels.device.index))
 
     def _remember(self, rois, batch):
         key, good = id(rois), self._good

@@ -46,8 +46,8 @@ def choose_architecture(compiler, capability):
         return "sm_%d" % capability
     usable = [number for number in known if number <= capability]
     if not usable:
-        raise nvrtc.NvrtcError("NVRTC %d.%d compiles for sm_%d and newer, but the GPU is sm_%d; install a PyTorch built "
-                               "for CUDA %s" % (compiler.version + (min(known), capability, "12 or older")))
+        raise nvrtc.NvrtcError("NVRTC %d.%d compiles for sm_%d and newer, but the GPU is sm_%d; install a PyTorch "
+                               "built for CUDA %s" % (compiler.version + (min(known), capability, "12 or older")))
     return "compute_%d" % max(usable)
 
 
