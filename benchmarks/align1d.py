@@ -11,6 +11,7 @@ data; on a GPU between CUDA events, with the queue kept full so that the host is
 import argparse
 import os
 import statistics
+import tempfile
 import time
 
 import torch
@@ -18,6 +19,7 @@ import torch
 from tad.files import write_json
 from tad.ops.align1d import align1d
 from tad.ops.align1d_backends import active_backend
+from tad.ops.align1d_cuda.launch import Kernels
 from tad.report.manifest import machine, versions
 
 WORKLOADS = {  # batch, channels, snippets, rois in a batch entry, bins
@@ -39,10 +41,14 @@ def main():
     parser.add_argument("--workload", nargs="*", default=list("ABC"), choices=list("ABC"))
     parser.add_argument("--output", default=os.path.join("build", "align1d.json"))
     options = parser.parse_args()
-    measure = measure_gpu if options.device.startswith("cuda") else measure_cpu
+    on_gpu = options.device.startswith("cuda")
+    start = measure_start(options) if on_gpu else {}
+    measure = measure_gpu if on_gpu else measure_cpu
     rows = [row for name in WORKLOADS if name[0] in options.workload for row in measure(name, options)]
     print_table(rows)
-    write_json(options.output, {"versions": versions(), "machine": machine(), "options": vars(options), "rows": rows,
+    for name, value in start.items():
+        print("%-66s %9.3f ms" % (name, value))
+    write_json(options.output, {"start": start, "versions": versions(), "machine": machine(), "options": vars(options), "rows": rows,
                                 "backend": active_backend(options.device)})
 
 
@@ -103,6 +109,46 @@ def measure_gpu(name, options):
                "floor": "fill" if direction == "forward" else "read", "floor_TB_s": size / floor[0] / 1e9,
                "of_floor": floor[0] / found[0], "other": "public kernel on an H100", "other_ms": other,
                "ratio": other / found[0]}
+
+
+class Noop(torch.autograd.Function):
+    """What any autograd function costs: the output is allocated and nothing is launched."""
+
+    @staticmethod
+    def forward(ctx, values, rois, bins):
+        return values.new_empty((rois.size(0), values.size(1), bins))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None, None, None
+
+
+def measure_start(options):
+    """Milliseconds until the first result in a process, and of the host for one tiny call; by name."""
+    index = torch.device(options.device).index or 0
+    torch.zeros(1, device=options.device)
+    found = {}
+    before = os.environ.get("TAD_CACHE_DIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TAD_CACHE_DIR"] = folder
+        for name in ("first use, compiled", "first use, from the cache"):
+            for kernel in ("forward", "backward"):
+                began = time.perf_counter()
+                Kernels(index).module(kernel, options.dtype)
+                found["%s: %s" % (name, kernel)] = 1e3 * (time.perf_counter() - began)
+        os.environ.pop("TAD_CACHE_DIR") if before is None else os.environ.update(TAD_CACHE_DIR=before)
+    values = torch.randn(1, 8, 16, device=options.device).requires_grad_()
+    rois = torch.tensor([[0.0, 2, 9]] * 4, device=options.device)
+    for name, call in (("host, one tiny call: no-op autograd function", lambda: Noop.apply(values, rois, 4)),
+                       ("host, one tiny call: align1d", lambda: align1d(values, rois, 4))):
+        call()
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        for _ in range(1000):
+            call()
+        found[name] = time.perf_counter() - began  # seconds for 1000 are milliseconds for one
+        torch.cuda.synchronize()
+    return found
 
 
 def gpu_median(work, options):

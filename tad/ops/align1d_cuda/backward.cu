@@ -5,13 +5,7 @@
 // gradient has one owner who adds in a fixed order: no atomics, the same bits every time.
 
 #define CHUNK 8         // snippets with one row of weights
-#define PITCH 33        // Reals between the gradients of two channels: no bank conflicts either way
-
-// A task that waits for its block.
-struct __align__(16) Queued {
-    Comb comb;
-    int roi, bin;
-};
+#define PITCH 34        // Reals between the gradients of two channels: even, so that two bins can be copied at once
 
 // Shared memory of one task: gradients (groups x 32 channels x PITCH), rows of weights, and for each chunk of the window
 // a word that tells where its rows begin, the first bin that touches it and how many do; low and high are scratch for
@@ -120,66 +114,61 @@ __device__ __forceinline__ void lay_out_rows(int first, int last, int lowest, in
     }
 }
 
-// The chunks that each lane's bin touches; lanes without a bin touch none.
-__device__ __forceinline__ void touched_by_lane(const Problem& problem, const Queued& task, const Bin& bin, int bin_index,
-                                                int first_chunk, int chunks, int* first, int* last) {
-    touched_chunks(problem, task.comb, bin, task.roi, bin_index, first_chunk, chunks, first, last);
-    if (task.bin + threadIdx.x % 32 >= problem.bins) {
-        *first = chunks;
-        *last = chunks - 1;
+// A warp lays out one task: a row of 8 weights for each pair of a bin and a chunk it touches, in the order of chunks.
+__device__ __forceinline__ void describe_task(const Problem& problem, const Comb& comb, int roi_index, int first_bin,
+                                              int first_chunk, int chunks, const Slot& at) {
+    const int lane = threadIdx.x % 32;
+    const bool used = first_bin + lane < problem.bins;
+    const int bin_index = min(first_bin + lane, problem.bins - 1);
+    const Bin bin = make_bin(comb, bin_index, problem);
+    RowTaker take;
+    touched_chunks(problem, comb, bin, roi_index, bin_index, first_chunk, chunks, &take.first, &take.last);
+    if (!used) {
+        take.first = chunks;
+        take.last = chunks - 1;
     }
-    if (__any_sync(FULL, !bin.interior)) keep_order(first, last);
-}
-
-// A warp decides where the rows of one task lie: one for each pair of a bin and a chunk it touches, in the order of chunks.
-__device__ __forceinline__ void lay_out_task(const Problem& problem, const Queued& task, int first_chunk, int chunks,
-                                             const Slot& at) {
-    const int lane = threadIdx.x % 32, bin_index = min(task.bin + lane, problem.bins - 1);
-    int first, last;
-    touched_by_lane(problem, task, make_bin(task.comb, bin_index, problem), bin_index, first_chunk, chunks, &first, &last);
+    if (__any_sync(FULL, !bin.interior)) keep_order(&take.first, &take.last);
+    const int lowest = from_lane(take.first, 0);
+    const int highest = from_lane(take.last, min(problem.bins - first_bin, BINS) - 1);
     for (int chunk = lane; chunk < chunks; chunk += 32) at.words[chunk] = 0;
     __syncwarp();
-    lay_out_rows(first, last, from_lane(first, 0), from_lane(last, min(problem.bins - task.bin, BINS) - 1),
-                 task.bin + lane < problem.bins, at);
+    lay_out_rows(take.first, take.last, lowest, highest, used, at);
+    __syncwarp();
+    if (used && take.first <= take.last) {
+        take.at = at;
+        take.bin = lane;
+        take.first_chunk = first_chunk;
+        describe(problem, comb, bin, roi_index, bin_index, take);
+    }
 }
 
-// A warp writes the rows of one task, a bin a lane.
-__device__ __forceinline__ void fill_task(const Problem& problem, const Queued& task, int first_chunk, int chunks,
-                                          const Slot& at) {
-    const int lane = threadIdx.x % 32, bin_index = min(task.bin + lane, problem.bins - 1);
-    const Bin bin = make_bin(task.comb, bin_index, problem);
-    RowTaker take;
-    touched_by_lane(problem, task, bin, bin_index, first_chunk, chunks, &take.first, &take.last);
-    if (task.bin + lane >= problem.bins || take.first > take.last) return;
-    take.at = at;
-    take.bin = lane;
-    take.first_chunk = first_chunk;
-    describe(problem, task.comb, bin, task.roi, bin_index, take);
-}
-
-__device__ __forceinline__ void copy_one(Real* target, const Scalar* source) {
+// Where the hardware can, copies run beside the arithmetic; finish_copies waits for them.
+template <int COUNT> __device__ __forceinline__ void copy(Real* target, const Scalar* source) {
 #if TAD_SCALAR < 2 && __CUDA_ARCH__ >= 800
     const unsigned int address = (unsigned int)__cvta_generic_to_shared(target);
-    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" :: "r"(address), "l"(source), "n"(sizeof(Real)) : "memory");
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;"
+                 :: "r"(address), "l"(source), "n"(COUNT * sizeof(Real)) : "memory");
 #else
-    *target = to_real(*source);
+#pragma unroll
+    for (int i = 0; i < COUNT; ++i) target[i] = to_real(source[i]);
 #endif
 }
 
-// 16 channels of the gradients of one task, transposed on the way: lane = bin, row = channel. Where the hardware can, the
-// copy runs beside the arithmetic; finish_copies waits for it.
+// 16 channels of the gradients of one task, a row a channel. Two bins a lane, and so two rows at once, where bins are even.
 __device__ __forceinline__ void copy_gradients(const Problem& problem, int roi, int first_bin, int channel,
                                                Real* gradients) {
-    const int lane = threadIdx.x % 32, bin = first_bin + lane;
-    if (bin >= problem.bins) return;
-    const Scalar* row = problem.values + ((long long)roi * problem.channels + channel) * problem.bins + bin;
-    const int count = min(16, problem.channels - channel);
-    gradients += lane;
-    if (count == 16) {
+    const int lane = threadIdx.x % 32, channels = min(16, problem.channels - channel);
+    const Scalar* rows = problem.values + ((long long)roi * problem.channels + channel) * problem.bins + first_bin;
+    if (problem.bins % 2 == 0) {
+        const int bin = lane % 16 * 2;
+        if (first_bin + bin >= problem.bins) return;
+        rows += lane / 16 * problem.bins + bin;
+        gradients += lane / 16 * PITCH + bin;
 #pragma unroll
-        for (int c = 0; c < 16; ++c, row += problem.bins) copy_one(gradients + c * PITCH, row);
-    } else {
-        for (int c = 0; c < count; ++c, row += problem.bins) copy_one(gradients + c * PITCH, row);
+        for (int c = 0; c < 16; c += 2, rows += 2 * problem.bins)
+            if (c + lane / 16 < channels) copy<2>(gradients + c * PITCH, rows);
+    } else if (first_bin + lane < problem.bins) {
+        for (int c = 0; c < channels; ++c, rows += problem.bins) copy<1>(gradients + c * PITCH + lane, rows + lane);
     }
 }
 
@@ -228,6 +217,12 @@ __device__ __forceinline__ void add_stage(const Slot& first, int present, int pl
     }
 }
 
+// A task that waits for its block.
+struct __align__(16) Queued {
+    Comb comb;
+    int roi, bin;
+};
+
 // The tasks that concern a block, in rising order, among the blockDim.x candidates from `cursor` on; returns how many.
 __device__ int gather_tasks(const Problem& problem, int cursor, int entry, Queued* queue, int* counts) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
@@ -271,13 +266,13 @@ extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem
     const int parts = problem.groups * 2;  // of a task's channels, 16 each
     const long long tasks = (long long)problem.rois_count * ((problem.bins + BINS - 1) / BINS);
 
-    // One set of gradients and rows is filled while the other is worked on; words are a step further ahead
+    // Two sets of places: one is filled while the other is worked on
     const int weight_size = problem.capacity * CHUNK, gradient_size = problem.groups * 32 * PITCH;
     Real* weights = (Real*)shared;
     Real* gradients = weights + 2 * problem.stage * weight_size;
     Queued* queue = (Queued*)(gradients + 2 * problem.stage * gradient_size);
     int* words = (int*)(queue + blockDim.x);
-    int* counts = words + 3 * problem.stage * chunk_space;
+    int* counts = words + 2 * problem.stage * chunk_space;
     unsigned char* bytes = (unsigned char*)(counts + all_warps);
 
     Real sums[TAD_SIZE][CHUNK];
@@ -290,39 +285,35 @@ extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem
     for (int cursor = 0; cursor < per_slice; cursor += blockDim.x) {
         const int queued = gather_tasks(problem, cursor, entry, queue, counts);
         const int stages = (queued + problem.stage - 1) / problem.stage;
-        for (int step = -2; step < stages; ++step) {
-            const int next = step + 1, later = step + 2;
-            const int to_fill = next >= 0 ? min(problem.stage, queued - next * problem.stage) : 0;
-            const int to_lay_out = min(problem.stage, queued - later * problem.stage);
-            for (int item = threadIdx.x / 32; item < to_fill * parts; item += all_warps) {
+        for (int step = -1; step < stages; ++step) {
+            const int next = step + 1;
+            const int waiting = next < stages ? min(problem.stage, queued - next * problem.stage) : 0;
+            for (int item = threadIdx.x / 32; item < waiting * parts; item += all_warps) {
                 const int p = item / parts, rows = item % parts * 16;
                 const Queued& task = queue[next * problem.stage + p];
                 copy_gradients(problem, task.roi, task.bin, channel + rows,
                                gradients + ((next & 1) * problem.stage + p) * gradient_size + rows * PITCH);
             }
             if (step >= 0) {
+                const int place = (step & 1) * problem.stage;
                 Slot at;
-                at.gradients = gradients + (step & 1) * problem.stage * gradient_size + (group * 32 + lane) * PITCH;
-                at.weights = weights + (step & 1) * problem.stage * weight_size;
-                at.words = words + step % 3 * problem.stage * chunk_space;
+                at.gradients = gradients + place * gradient_size + (group * 32 + lane) * PITCH;
+                at.weights = weights + place * weight_size;
+                at.words = words + place * chunk_space;
                 add_stage(at, min(problem.stage, queued - step * problem.stage), chunk_space, weight_size,
                           gradient_size, warp, warps, chunks, sums);
             }
-            for (int item = threadIdx.x / 32; item < 2 * problem.stage; item += all_warps) {
-                const int p = item / 2;
+            // Warps take turns, so that each waits for the others about equally often
+            for (int p = (threadIdx.x / 32 + next * problem.stage) % all_warps; p < waiting; p += all_warps) {
+                const Queued& task = queue[next * problem.stage + p];
+                const int place = (next & 1) * problem.stage + p;
                 Slot at;
                 at.gradients = 0;
-                if (item % 2 == 0 && p < to_fill) {
-                    at.weights = weights + ((next & 1) * problem.stage + p) * weight_size;
-                    at.words = words + (next % 3 * problem.stage + p) * chunk_space;
-                    fill_task(problem, queue[next * problem.stage + p], first_chunk, chunks, at);
-                }
-                if (item % 2 == 1 && p < to_lay_out) {
-                    at.words = words + (later % 3 * problem.stage + p) * chunk_space;
-                    at.low = bytes + 2 * p * chunk_space;
-                    at.high = at.low + chunk_space;
-                    lay_out_task(problem, queue[later * problem.stage + p], first_chunk, chunks, at);
-                }
+                at.weights = weights + place * weight_size;
+                at.words = words + place * chunk_space;
+                at.low = bytes + 2 * place * chunk_space;
+                at.high = at.low + chunk_space;
+                describe_task(problem, task.comb, task.roi, task.bin, first_chunk, chunks, at);
             }
             finish_copies();
             __syncthreads();

@@ -191,7 +191,7 @@ __device__ __forceinline__ bool locate(const BorderBin& bin, int sample, int sni
 // ------------------------------------------------------------------------------------------- weights of a bin's snippets
 
 // Tells `take` the weights of a bin: first, once, take.run(from, to, weight) for snippets from..to-1, then
-// take.one(snippet, weight) for others, and take.more(snippet, weight) for what comes on top.
+// take.one(snippet, weight) for others, and take.more(snippet, weight) for what comes on top of any of them.
 
 // Samples one after the other, in rising order, to weights of snippets.
 template <class Taker> struct Collector {
@@ -254,8 +254,8 @@ __device__ __forceinline__ void describe_run(const Comb& comb, const Bin& bin, T
     const bool stays = last_part < 0;
     const int end = left + comb.count - (stays ? 1 : 0);
     take.run(left + 1, end, (1 + slip) * share);
-    take.one(left, (1 - part) * share);
     take.one(end, (stays ? last_part + 1 : last_part) * share);
+    take.one(left, (1 - part) * share);
     if (stays) {
         // The sample at which the part falls below 0; one too early or late by rounding changes weights by as little
         const int stay = min(max((int)(part * comb.per_slip) + 1, 1), comb.count - 1);

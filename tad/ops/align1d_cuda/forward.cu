@@ -32,6 +32,7 @@ struct ListTaker {
     Entry* list;
     Head head;
     int capacity, snippets;
+    int lead, lead_end, tail, tail_at;  // of the run: single snippets lead..lead_end-1, and tail.. from entry tail_at on
 
     __device__ __forceinline__ void put(int row, Real weight) {
         if (head.size < capacity) {
@@ -41,10 +42,20 @@ struct ListTaker {
         ++head.size;
     }
     __device__ __forceinline__ void one(int snippet, Real weight) { put(snippet, weight); }
-    __device__ __forceinline__ void more(int snippet, Real weight) { put(snippet, weight); }
+    // A snippet of the run, which stands alone in the list or is part of a sum of four
+    __device__ __forceinline__ void more(int snippet, Real weight) {
+        int at = -1;
+        if (snippet >= lead && snippet < lead_end) at = snippet - lead;
+        if (snippet >= tail && tail_at + snippet - tail < head.size && list[tail_at + snippet - tail].row == snippet * TILE)
+            at = tail_at + snippet - tail;
+        if (at >= 0) list[at].weight += weight;
+        else put(snippet, weight);
+    }
     __device__ __forceinline__ void run(int from, int to, Real weight) {
         const int aligned = (from + 3) & ~3, fours = ((to & ~3) - aligned) >> 2;
+        lead = lead_end = from;
         if (fours > 0) {
+            lead_end = aligned;
             for (int k = from; k < aligned; ++k) put(k, weight);
             const int row = snippets + (aligned >> 2);
             from = to & ~3;
@@ -56,6 +67,8 @@ struct ListTaker {
                 head.four_weight = weight;
             }
         }
+        tail = from;
+        tail_at = head.size;
         for (; from < to; ++from) put(from, weight);
     }
 };
@@ -130,7 +143,7 @@ __device__ __forceinline__ void add_row(Sum* sum, Real weight, const Real* row) 
     }
 }
 
-// Four neighbouring bins, side by side to keep many reads under way. Lists are padded to `most`.
+// Four neighbouring bins, side by side to keep many reads under way. Their lists are padded to `most`.
 __device__ __forceinline__ void add_lists(const Entry* list, int capacity, int most, const Real* column, Sum* sums) {
 #pragma unroll 1
     for (int i = 0; i < most; i += 2) {
@@ -150,12 +163,6 @@ __device__ __forceinline__ void add_rest(const Head& head, const Real* column, S
     if (head.size <= 0) set_all(sum, head.size == UNUSABLE ? quiet_nan() : (Real)0);
 #pragma unroll 1
     for (int i = 0; i < head.fours; ++i) add_row(sum, head.four_weight, column + head.four_row + i * TILE);
-}
-
-__device__ __forceinline__ int warp_max(int value) {
-#pragma unroll
-    for (int step = 16; step > 0; step /= 2) value = max(value, __shfl_xor_sync(FULL, value, step));
-    return value;
 }
 
 // Writes four neighbouring bins of each lane's channels, where all four belong to one roi. The lanes first trade places, so
@@ -233,7 +240,7 @@ __device__ __forceinline__ void apply_task(const Problem& problem, const Task& t
         Sum sums[4];
 #pragma unroll
         for (int j = 0; j < 4; ++j) set_all(sums + j, 0);
-        add_lists(lists + list_start(first, problem.capacity), problem.capacity, most, column, sums);
+        add_lists(lists + list_start(first, problem.capacity), problem.capacity, from_lane(most, first), column, sums);
         bool mine[4] = {true, true, true, true};
         if (!plain) {
 #pragma unroll
@@ -255,7 +262,7 @@ __device__ __forceinline__ void apply_task(const Problem& problem, const Task& t
     }
 }
 
-// Describes the bins of a task, one a lane; returns the size that all lists are padded to.
+// Describes the bins of a task, one a lane; returns the size that the lists of each four lanes are padded to.
 __device__ __forceinline__ int describe_task(const Problem& problem, const Task& task, const Comb& comb, int entry,
                                              bool mine, Entry* lists, Head* heads, bool* plain) {
     const int lane = threadIdx.x % 32, roi = roi_of(problem, task, lane);
@@ -268,7 +275,9 @@ __device__ __forceinline__ int describe_task(const Problem& problem, const Task&
     const int index = bin_of(problem, task, lane);
     if (mine && entry >= 0) describe(problem, comb, make_bin(comb, index, problem), roi, index, take);
     const bool fits = take.head.size <= problem.capacity;
-    const int size = fits ? take.head.size : 0, most = (warp_max(size) + 1) & ~1;
+    const int size = fits ? take.head.size : 0;
+    int most = max(size, __shfl_xor_sync(FULL, size, 1));
+    most = (max(most, __shfl_xor_sync(FULL, most, 2)) + 1) & ~1;
     const int row = size > 0 ? take.list[size - 1].row : 0;  // the same row again, weighted 0
     for (int i = size; i < most; ++i) {
         take.list[i].weight = 0;

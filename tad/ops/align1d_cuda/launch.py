@@ -14,7 +14,7 @@ ROW_BYTES = 128       # of channels in a row of a forward tile
 BINS = 32             # bins that a warp describes together
 LEAST_CAPACITY = 10   # entries of a bin's list: two ends, two corrections, six snippets beside the sums of four
 CHUNK = 8             # snippets with one row of backward weights
-PITCH = 33            # values between the gradients of two channels
+PITCH = 34            # values between the gradients of two channels
 QUEUED_BYTES = {4: 48, 8: 64}  # of a task that waits for its block, for each size of what is added up in
 RESERVED = 1024       # bytes of shared memory that the driver keeps for itself in each block
 
@@ -138,7 +138,7 @@ def backward_blocks(shape, machine, all_warps, groups):
     size = min(size, most)
     chunk_space = size * warps
     capacity = min(chunk_space, all_chunks) + 2 * BINS
-    place = 2 * (capacity * CHUNK + groups * 32 * PITCH) * shape.real + 3 * chunk_space * 4 + 2 * chunk_space
+    place = 2 * ((capacity * CHUNK + groups * 32 * PITCH) * shape.real + chunk_space * 4 + 2 * chunk_space)
     fixed = 32 * all_warps * QUEUED_BYTES[shape.real] + all_warps * 4
     stage = min(8, (machine.shared_per_block - fixed) // place)
     return Layout((0, 0), 32 * all_warps, stage * place + fixed, 0, groups, capacity, stage,

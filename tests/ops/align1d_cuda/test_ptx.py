@@ -1,0 +1,63 @@
+"""PTX that every NVRTC of the compile matrix made, loaded and run on this GPU.
+
+    python benchmarks/compile_matrix.py --ptx-out build/ptx      # on any machine
+    TAD_PTX=build/ptx python -m pytest tests/ops/align1d_cuda/test_ptx.py
+"""
+
+import os
+
+import pytest
+import torch
+
+from tad.ops import align1d_backends, align1d_ref
+from tad.ops.align1d_cuda import launch
+
+FOLDER = os.environ.get("TAD_PTX", "")
+FILES = sorted(os.listdir(FOLDER)) if os.path.isdir(FOLDER) else []
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU"),
+              pytest.mark.skipif(not FILES, reason="set TAD_PTX to a folder made by compile_matrix.py --ptx-out")]
+
+
+class FromPtx(launch.Kernels):
+    """Kernels that come from one PTX file; backward layouts keep to the size it was compiled for."""
+
+    def __init__(self, path):
+        super(FromPtx, self).__init__(0)
+        with open(path, "rb") as stream:
+            self.loaded = self.device.load(stream.read())
+
+    def module(self, kernel, scalar, size=1):
+        return self.loaded
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_runs_and_is_right(name, monkeypatch):
+    kernels = FromPtx(os.path.join(FOLDER, name))
+    newest = kernels.device.capability
+    if int(name.split("compute_")[1].split("-")[0].split(".")[0]) > newest:
+        pytest.skip("for a GPU newer than sm_%d" % newest)
+    values = torch.randn(2, 33, 100)
+    rois = torch.tensor([[0.0, 3, 70], [1, -4, 30], [1, 20, 20], [0, 50, 130], [1, 0, 99]]) + torch.rand(5, 1) * 0.2
+    rois[:, 0].floor_()
+    if "forward" in name:
+        real = launch.forward_blocks
+        monkeypatch.setattr(launch, "forward_blocks", lambda s, m, vectors: real(s, m, vectors) if vectors == 1 else None)
+        found = kernels.forward(values.cuda(0), rois.cuda(0), 16, 0).cpu()
+        exact = align1d_ref.forward(values.double(), rois.double(), 16, 0)
+    else:
+        real_blocks = launch.backward_blocks
+
+        def blocks(shape, machine, warps, groups):
+            layout = real_blocks(shape, machine, warps, groups)
+            return layout._replace(size=4) if groups == 4 else layout._replace(windows=9)
+
+        monkeypatch.setattr(launch, "backward_blocks", blocks)
+        gradient = torch.randn(5, 33, 16)
+        found = kernels.backward(gradient.cuda(0), rois.cuda(0), (2, 33, 100), 0).cpu()
+        exact = align1d_ref.backward(gradient.double(), rois.double(), (2, 33, 100), 0)
+    assert float((found.double() - exact).norm() / exact.norm()) < 1e-6
+
+
+def test_the_active_backend_is_cuda():
+    assert align1d_backends.active_backend("cuda:0")[0] == "cuda"
