@@ -2,8 +2,10 @@
 
     nox -s compile-matrix -- --markdown docs/compile-matrix.md
 
-Each version is loaded in a process of its own. PTX of versions that make no cubin is given to ptxas, because NVRTC does
-not look into inline assembly. The exit code is 1 if anything fails.
+Both kernels in float32 for every architecture, in every scalar type for the oldest and the newest, and in every size
+for the newest: PTX, and a cubin where the version makes any. Each version is loaded in a process of its own. PTX of
+versions without cubins is given to ptxas, because NVRTC does not look into inline assembly. The exit code is 1 if
+anything fails.
 """
 
 import argparse
@@ -15,23 +17,16 @@ import sys
 import tempfile
 import time
 
-from tad.ops.align1d_cuda import nvrtc
-
-# To be replaced by: from tad.ops.align1d_cuda.program import SOURCE, compile_options
-SOURCE = os.path.join(os.path.dirname(nvrtc.__file__), "kernels.cu")
+from tad.ops.align1d_cuda import nvrtc, program
 
 LEAST = 35  # the oldest architecture that is tried: Kepler
-
-
-def compile_options(library, architecture):
-    """The options for ``"sm_90"`` or ``"compute_90"``."""
-    return ["--gpu-architecture=" + architecture, "--std=c++11", "--fmad=true"]
+SIZE = {"forward": 2, "backward": 4}  # where not all of program.SIZES are tried
 
 
 def main():
     arguments = parse()
     if arguments.worker:
-        rows = compile_all(arguments.worker, arguments.source, arguments.ptxas, arguments.ptx_out)
+        rows = compile_all(arguments.worker, arguments.ptxas, arguments.ptx_out)
         return print(json.dumps(rows))
     try:
         rows = matrix(arguments)
@@ -40,6 +35,9 @@ def main():
     print("\n" + table(rows))
     write(arguments.json, json.dumps(rows, indent=1) + "\n")
     failures = [line for row in rows for line in problems(row)]
+    if arguments.ptx_out:
+        kept = [dict(result, version=row["version"]) for row in rows for result in row["results"] if "file" in result]
+        write(os.path.join(arguments.ptx_out, "index.json"), json.dumps(kept, indent=1) + "\n")
     if arguments.markdown and not failures:
         write(arguments.markdown, document(rows))
     print("\n" + ("\n".join(failures) or "%d of %d images compiled" % count(rows)))
@@ -48,13 +46,13 @@ def main():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", default=SOURCE, help="the CUDA file (%(default)s)")
     parser.add_argument("--cache", default=os.path.join("build", "nvrtc"), help="keeps the libraries (%(default)s)")
     parser.add_argument("--wheel", action="append", help="only this wheel, for example torch==1.1.0; may be repeated")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="versions at the same time (%(default)s)")
     parser.add_argument("--json", default=os.path.join("build", "compile-matrix.json"), help="result (%(default)s)")
     parser.add_argument("--markdown", help="table for the documentation, written if all is well")
-    parser.add_argument("--ptx-out", help="keeps the PTX images in this folder, to be loaded on a GPU")
+    parser.add_argument("--ptx-out", help="keeps the PTX in float32 in this folder, to be loaded on a GPU; index.json "
+                        "there says how each was compiled")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--ptxas", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -77,7 +75,7 @@ def matrix(arguments):
 def run_worker(wheel, folder, arguments):
     """Compiles with one wheel's NVRTC; a row of the matrix, with an ``error`` if the process dies."""
     command = [sys.executable, os.path.abspath(__file__), "--worker", nvrtc.libraries(folder)[0]]
-    command += ["--source", arguments.source, "--ptxas", arguments.ptxas]
+    command += ["--ptxas", arguments.ptxas]
     command += ["--ptx-out", arguments.ptx_out] if arguments.ptx_out else []
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     row = json.loads(done.stdout) if done.returncode == 0 else {
@@ -85,34 +83,45 @@ def run_worker(wheel, folder, arguments):
     return dict(row, wheel=wheel)
 
 
-def compile_all(path, source, ptxas, ptx_out):
-    """All architectures with the NVRTC at ``path``."""
+def compile_all(path, ptxas, ptx_out):
+    """Everything that is planned, with the NVRTC at ``path``."""
     library = nvrtc.load(os.path.abspath(path))
-    with open(source, encoding="utf-8") as stream:
-        text = stream.read()
+    numbers = [number for number in library.architectures() if number >= LEAST]
+    kinds = ("compute", "sm") if library.can_make_cubin else ("compute",)
     results = []
-    for kind in ("compute", "sm") if library.can_make_cubin else ("compute",):
-        for number in library.architectures():
-            if number >= LEAST:
-                image, result = compile_one(library, text, "%s_%d" % (kind, number))
-                if image and kind == "compute" and not library.can_make_cubin:
-                    result.update(assemble(ptxas, image, number))
-                if image and kind == "compute" and ptx_out:
-                    write(os.path.join(ptx_out, "nvrtc%d.%d-compute_%d.ptx" % (library.version + (number,))),
-                          image.decode("ascii"))
-                results.append(result)
+    for number, kernel, scalar, size in plan(numbers):
+        for kind in kinds:
+            image, result = compile_one(library, kernel, "%s_%d" % (kind, number), scalar, size)
+            if image and not library.can_make_cubin:
+                result.update(assemble(ptxas, image, number))
+            if image and kind == "compute" and ptx_out and (scalar, size) == ("float32", SIZE[kernel]):
+                result["file"] = "nvrtc%d.%d-compute_%d-%s.ptx" % (library.version + (number, kernel))
+                write(os.path.join(ptx_out, result["file"]), image.decode("ascii"))
+            results.append(result)
     return {"version": "%d.%d" % library.version, "library": os.path.basename(path), "results": results}
 
 
-def compile_one(library, text, target):
-    begin = time.time()
+def plan(numbers):
+    """What is compiled, as ``(architecture, kernel, scalar, size)``."""
+    for number in numbers:
+        for kernel in program.KERNELS:
+            for scalar in program.SCALARS if number in (numbers[0], numbers[-1]) else ("float32",):
+                yield number, kernel, scalar, SIZE[kernel]
+            if number == numbers[-1]:
+                for size in program.SIZES[kernel]:
+                    if size != SIZE[kernel]:
+                        yield number, kernel, "float32", size
+
+
+def compile_one(library, kernel, target, scalar, size):
+    begin, options = time.time(), program.compile_options(target, scalar, size)
+    result = {"target": target, "kernel": kernel, "scalar": scalar, "size": size, "options": options}
     try:
-        made = library.compile(text, "align1d.cu", compile_options(library, target))
+        made = library.compile(program.source(kernel), kernel + ".cu", options)
     except nvrtc.NvrtcError as error:
-        return None, {"target": target, "ok": False, "log": str(error)}
+        return None, dict(result, ok=False, log=str(error))
     image = made.ptx or made.cubin
-    return image, {"target": target, "ok": True, "log": made.log, "seconds": round(time.time() - begin, 3),
-                   "bytes": len(image)}
+    return image, dict(result, ok=True, log=made.log, seconds=round(time.time() - begin, 3), bytes=len(image))
 
 
 def assemble(ptxas, image, number):
@@ -131,7 +140,8 @@ def problems(row):
     """What failed in a row, a line for each."""
     if not row["results"]:
         return ["%s: %s" % (row["wheel"], row.get("error", "it knows no architecture"))]
-    return ["%s, %s: %s" % (row["wheel"], result["target"], result["log"])
+    return ["%s, %s, %s, %s, size %d: %s" % (row["wheel"], result["target"], result["kernel"], result["scalar"],
+                                             result["size"], result["log"])
             for result in row["results"] if not result["ok"]]
 
 
@@ -151,20 +161,22 @@ def table(rows):
     heads = ["NVRTC", "from"] + [str(number) for number in numbers] + ["seconds", "PTX, kB", "cubin, kB"]
     lines = [heads, ["---"] * len(heads)]
     for row in rows:
-        results = {result["target"]: result for result in row["results"]}
         kinds = [[each for each in row["results"] if each["target"].startswith(kind)] for kind in ("compute", "sm")]
         lines.append([row["version"], row["wheel"].replace("==", " ")]
-                     + [cell(results.get("compute_%d" % number), results.get("sm_%d" % number)) for number in numbers]
+                     + [cell([each for each in row["results"] if each["target"].endswith("_%d" % number)])
+                        for number in numbers]
                      + [span([each.get("seconds") for each in row["results"]], 1, "%.2f")]
                      + [span([each.get("bytes") for each in kind], 1e3, "%.0f") for kind in kinds])
     return "\n".join("| %s |" % " | ".join(cells) for cells in lines)
 
 
-def cell(ptx, cubin):
-    """``P`` for PTX, ``C`` for a cubin, ``A`` for assembled PTX, nothing for an unknown architecture."""
-    if any(result and not result["ok"] for result in (ptx, cubin)):
+def cell(results):
+    """``P`` for PTX, ``A`` for assembled PTX, ``C`` for cubins, nothing for an unknown architecture."""
+    if not all(result["ok"] for result in results):
         return "**failed**"
-    return ("P" if ptx else "") + ("A" if ptx and ptx.get("assembled") else "") + ("C" if cubin else "")
+    kinds = {result["target"].split("_")[0] for result in results}
+    assembled = any(result.get("assembled") for result in results)
+    return ("P" if "compute" in kinds else "") + ("A" if assembled else "") + ("C" if "sm" in kinds else "")
 
 
 def span(numbers, unit, form):
@@ -179,9 +191,15 @@ def document(rows):
 
 DOCUMENT = """# Align1D compiles everywhere
 
-`nox -s compile-matrix -- --markdown docs/compile-matrix.md` wrote this page, without a GPU: `kernels.cu` with the
-options that the package uses, through every NVRTC on the package index, for every architecture from %d up that each
-version knows (`75` is `sm_75`). %d of %d images compiled.
+`nox -s compile-matrix -- --markdown docs/compile-matrix.md` wrote this page, without a GPU: `forward.cu` and
+`backward.cu` with the options that the package uses, through every NVRTC on the package index, for every architecture
+from %d up that each version knows (`75` is `sm_75`). %d of %d images compiled.
+
+- Every architecture: both kernels in float32.
+- The oldest and the newest that a version knows: also in float64, float16 and bfloat16.
+- The newest: also in every size (`program.SIZES`: channels of a lane, snippets of a warp).
+
+What a cell says holds for all of these:
 
 - P: PTX, which the driver translates to machine code when it is loaded.
 - C: a cubin, machine code.

@@ -33,6 +33,12 @@ def best_device():
     return torch.device("cuda:0") if torch.cuda.is_available() else torch.device("cpu")
 
 
+def binary_architectures():
+    """What PyTorch's own GPU code was built for, ``["sm_80", "compute_90"]``; None where it cannot be asked."""
+    ask = getattr(torch.cuda, "get_arch_list", None)
+    return (ask() if ask else None) or None
+
+
 def adam_step(count):
     """Adam's step counter as the optimizer of this PyTorch keeps it: a tensor since 1.12, a number before."""
     return torch.tensor(float(count)) if TORCH_VERSION >= (1, 12) else count

@@ -17,6 +17,7 @@ FUNCTION_DYNAMIC_SHARED, FUNCTION_REGISTERS = 8, 4  # CUfunction_attribute
 CUBIN = 0                                  # CUjitInputType is 1 for PTX; CU_JIT_INPUT_CUBIN is 0
 PTX = 1
 RELAXED = 2                                # CUstreamCaptureMode
+INIT_ERRORS = {100: " (no GPU)", 803: " (the driver's library does not belong to the loaded kernel module)"}
 HOST_ALLOC_PORTABLE_DEVICEMAP = 1 | 2
 
 
@@ -25,17 +26,22 @@ class DriverError(Exception):
 
 
 @functools.lru_cache(maxsize=None)
-def library():
-    """The driver's library, initialized."""
+def opened():
+    """The driver's library, not initialized."""
     name = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
     try:
-        loaded = ctypes.CDLL(name)
+        return ctypes.CDLL(name)
     except OSError as error:
         raise DriverError("the CUDA driver's library %s is not there: %s" % (name, error))
-    code = loaded.cuInit(0)
+
+
+@functools.lru_cache(maxsize=None)
+def library():
+    """The driver's library, initialized."""
+    code = opened().cuInit(0)
     if code != 0:
-        raise DriverError("cuInit failed with error %d" % code)
-    return loaded
+        raise DriverError("cuInit failed with error %d%s" % (code, INIT_ERRORS.get(code, "")))
+    return opened()
 
 
 def call(function, *arguments):
@@ -50,10 +56,28 @@ def call(function, *arguments):
 
 @functools.lru_cache(maxsize=None)
 def version():
-    """The newest CUDA that the driver supports: 13000 for 13.0."""
+    """The newest CUDA that the driver supports: 13000 for 13.0. Works without a GPU."""
     found = ctypes.c_int()
-    call("cuDriverGetVersion", ctypes.byref(found))
+    code = opened().cuDriverGetVersion(ctypes.byref(found))
+    if code != 0:
+        raise DriverError("cuDriverGetVersion failed with error %d" % code)
     return found.value
+
+
+def gpus():
+    """Name and architecture (90 for 9.0) of every GPU, in PyTorch's order; makes no context on them."""
+    count, found = ctypes.c_int(), []
+    call("cuDeviceGetCount", ctypes.byref(count))
+    for index in range(count.value):
+        handle, name, capability = ctypes.c_int(), ctypes.create_string_buffer(256), []
+        call("cuDeviceGet", ctypes.byref(handle), index)
+        call("cuDeviceGetName", name, len(name), handle)
+        for number in (COMPUTE_MAJOR, COMPUTE_MINOR):
+            value = ctypes.c_int()
+            call("cuDeviceGetAttribute", ctypes.byref(value), number, handle)
+            capability.append(value.value)
+        found.append((name.value.decode("utf-8", "replace"), 10 * capability[0] + capability[1]))
+    return found
 
 
 @functools.lru_cache(maxsize=None)

@@ -142,6 +142,7 @@ class Nvrtc:
         self._library = ctypes.CDLL(path)
         self._library.nvrtcGetErrorString.restype = ctypes.c_char_p
         self.version = self._version()
+        self.missing = []  # why builtins libraries could not be loaded; told when a compilation fails
         self._handles = self._load_builtins()
 
     def _version(self):
@@ -159,8 +160,8 @@ class Nvrtc:
         for path in _builtins(folder, self.version) if folder else []:
             try:
                 handles.append(ctypes.CDLL(path))
-            except OSError:
-                continue
+            except OSError as error:
+                self.missing.append(str(error))
         return handles
 
     def _call(self, function, *arguments):
@@ -213,7 +214,7 @@ class Nvrtc:
         if code != 0:
             reason = self._library.nvrtcGetErrorString(code).decode("ascii", "replace")
             raise NvrtcError("NVRTC %d.%d could not compile %s with %s: %s.\n%s"
-                             % (self.version + (name, " ".join(options), reason, log)))
+                             % (self.version + (name, " ".join(options), reason, "\n".join([log] + self.missing))))
         return log
 
     def _fetch(self, program, what):
