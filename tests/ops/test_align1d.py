@@ -211,3 +211,21 @@ def test_refuses(change, message):
     arguments.update(change)
     with pytest.raises(ValueError, match=message):
         align1d(**arguments)
+
+
+@pytest.mark.skipif(not hasattr(torch, "compile") or not hasattr(torch.library, "custom_op"),
+                    reason="needs a PyTorch that takes custom operators (2.4)")
+def test_compilers_keep_one_operator():
+    """torch.compile traces it without a graph break and differentiates it; torch.export keeps it by name."""
+    module = Align1D(4)
+    values, rois = torch.randn(2, 3, 9, requires_grad=True), torch.tensor([[1.0, 2, 6], [0, 0, 9]])
+    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    output = compiled(values, rois)
+    gradient, = torch.autograd.grad(output.sum(), values)
+    plain = module(values, rois)
+    assert torch.equal(output, plain)
+    assert torch.equal(gradient, torch.autograd.grad(plain.sum(), values)[0])
+    exported = torch.export.export(module, (values, rois))
+    assert "tad.align1d" in str(exported.graph) and torch.equal(exported.module()(values, rois), plain)
+    with pytest.raises(ValueError, match="batch index 5"):
+        compiled(values, torch.tensor([[5.0, 2, 6], [0, 0, 9]]))
