@@ -12,7 +12,6 @@ implementations take turns on ``--threads`` cores, so that other work on the mac
 import argparse
 import os
 import statistics
-import tempfile
 import time
 
 # Before PyTorch starts its threads: those that spin while they wait take the cores from others on a shared machine
@@ -23,6 +22,7 @@ import torch  # noqa: E402
 from tad.files import write_json  # noqa: E402
 from tad.ops.align1d import align1d  # noqa: E402
 from tad.ops.align1d_backends import active_backend  # noqa: E402
+from tad.ops.align1d_cuda import nvrtc, program  # noqa: E402
 from tad.ops.align1d_cuda.launch import Kernels  # noqa: E402
 from tad.report.manifest import machine, versions  # noqa: E402
 
@@ -43,6 +43,8 @@ def main():
     parser.add_argument("--sets", type=int, default=3, help="sets of random data to rotate among")
     parser.add_argument("--threads", type=int, default=2, help="CPU cores to use, with --device cpu")
     parser.add_argument("--shuffle", action="store_true", help="rois in random order instead of the map's")
+    parser.add_argument("--past-end", action="store_true",
+                        help="workload A as BMN's whole map: half of the cells reach past the end")
     parser.add_argument("--workload", nargs="*", default=list("ABC"), choices=list("ABC"))
     parser.add_argument("--output", default=os.path.join("build", "align1d.json"))
     options = parser.parse_args()
@@ -61,7 +63,8 @@ def draw(name, shape, options):
     """Random input and the workload's rois with random fractions, batch entry by batch entry."""
     batch, channels, snippets, count, _ = shape
     values = torch.randn(batch, channels, snippets).to(getattr(torch, options.dtype))
-    segments = torch.cat([SEGMENTS[name[0]](snippets, count) for _ in range(batch)])
+    make = whole_map if options.past_end and name[0] == "A" else SEGMENTS[name[0]]
+    segments = torch.cat([make(snippets, count) for _ in range(batch)])
     index = torch.arange(batch, dtype=torch.float32).repeat_interleave(count)
     rois = torch.cat([index[:, None], segments + 0.2 * torch.rand(len(segments), 1) - 0.1], dim=1)
     if options.shuffle:
@@ -75,6 +78,13 @@ def duration_by_start(snippets, count):
     part = torch.linspace(0, 1, count // 64)
     starts = (snippets - durations)[:, None] * part[None, :]
     return torch.stack([starts, starts + durations[:, None]], dim=2).view(-1, 2)
+
+
+def whole_map(snippets, count):
+    """All cells of a map of 64 durations and ``count / 64`` starts."""
+    durations = torch.arange(1, 65, dtype=torch.float32) * snippets / 64
+    starts = (torch.arange(count // 64, dtype=torch.float32) * snippets / (count // 64)).repeat(64)
+    return torch.stack([starts, starts + durations.repeat_interleave(count // 64)], dim=1)
 
 
 def random_segments(snippets, count):
@@ -134,15 +144,18 @@ def measure_start(options):
     index = torch.device(options.device).index or 0
     torch.zeros(1, device=options.device)
     found = {}
-    before = os.environ.get("TAD_CACHE_DIR")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["TAD_CACHE_DIR"] = folder
-        for name in ("first use, compiled", "first use, from the cache"):
-            for kernel in ("forward", "backward"):
-                began = time.perf_counter()
-                Kernels(index).module(kernel, options.dtype)
-                found["%s: %s" % (name, kernel)] = 1e3 * (time.perf_counter() - began)
-        os.environ.pop("TAD_CACHE_DIR") if before is None else os.environ.update(TAD_CACHE_DIR=before)
+    kernels = Kernels(index)
+    for kernel in program.KERNELS:
+        # A line that no earlier compilation had, because newer versions of NVRTC keep their results on disk
+        text = "%s\n__device__ int unique_%d;\n" % (program.source(kernel), time.time_ns())
+        architecture = program.choose_architecture(nvrtc.load(), kernels.device.capability)
+        began = time.perf_counter()
+        nvrtc.load().compile(text, kernel + ".cu", program.compile_options(architecture, options.dtype))
+        found["first use, compilation: " + kernel] = 1e3 * (time.perf_counter() - began)
+        kernels.module(kernel, options.dtype)
+        began = time.perf_counter()
+        Kernels(index).module(kernel, options.dtype)
+        found["first use, from the cache: " + kernel] = 1e3 * (time.perf_counter() - began)
     values = torch.randn(1, 8, 16, device=options.device).requires_grad_()
     rois = torch.tensor([[0.0, 2, 9]] * 4, device=options.device)
     for name, call in (("host, one tiny call: no-op autograd function", lambda: Noop.apply(values, rois, 4)),

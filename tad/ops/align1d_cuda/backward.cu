@@ -59,8 +59,13 @@ struct RowTaker {
 // keeps both ends in rising order from bin to bin.
 __device__ __forceinline__ void touched_chunks(const Problem& problem, const Comb& comb, const Bin& bin, int roi_index,
                                                int bin_index, int first_chunk, int chunks, int* first, int* last) {
+    if (bin.where == BEFORE || bin.where == AFTER) {
+        *first = bin.where == BEFORE ? 0 : chunks;
+        *last = *first - 1;
+        return;
+    }
     int low = whole(bin.first), high = whole(bin.first + (comb.count - 1) * comb.spacing) + 1;
-    if (!bin.interior) {
+    if (bin.where == BORDER) {
         const BorderBin border = make_border_bin(problem, load_roi(problem, roi_index), bin_index);
         const double last_snippet = problem.snippets - 1;
         low = (int)fmin(fmax(position(border, 0), 0.0), last_snippet);
@@ -127,7 +132,7 @@ __device__ __forceinline__ void describe_task(const Problem& problem, const Comb
         take.first = chunks;
         take.last = chunks - 1;
     }
-    if (__any_sync(FULL, !bin.interior)) keep_order(&take.first, &take.last);
+    if (__any_sync(FULL, bin.where == BORDER)) keep_order(&take.first, &take.last);
     const int lowest = from_lane(take.first, 0);
     const int highest = from_lane(take.last, min(problem.bins - first_bin, BINS) - 1);
     for (int chunk = lane; chunk < chunks; chunk += 32) at.words[chunk] = 0;
@@ -275,7 +280,7 @@ extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem
     int* counts = words + 2 * problem.stage * chunk_space;
     unsigned char* bytes = (unsigned char*)(counts + all_warps);
 
-    Real sums[TAD_SIZE][CHUNK];
+    __align__(16) Real sums[TAD_SIZE][CHUNK];
 #pragma unroll
     for (int slot = 0; slot < TAD_SIZE; ++slot)
 #pragma unroll
@@ -323,15 +328,22 @@ extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem
     const int mine = channel + group * 32 + lane;
     if (mine >= problem.channels) return;
     const long long line = ((long long)blockIdx.y * problem.batch + entry) * problem.channels + mine;
+    Real* partial = (Real*)problem.result + line * problem.snippets;
+    Scalar* final = (Scalar*)problem.result + line * problem.snippets;
 #pragma unroll
     for (int slot = 0; slot < TAD_SIZE; ++slot) {
         const int start = (first_chunk + slot * warps + warp) * CHUNK;
+        if (problem.slices > 1 && problem.snippets % VEC == 0) {
+#pragma unroll
+            for (int part = 0; part < CHUNK; part += VEC)
+                if (start + part < problem.snippets) *(Vector*)(partial + start + part) = *(Vector*)(sums[slot] + part);
+            continue;
+        }
 #pragma unroll
         for (int k = 0; k < CHUNK; ++k) {
-            const long long at = line * problem.snippets + start + k;
             if (start + k >= problem.snippets) continue;
-            if (problem.slices == 1) ((Scalar*)problem.result)[at] = to_scalar(sums[slot][k]);
-            else ((Real*)problem.result)[at] = sums[slot][k];
+            if (problem.slices > 1) partial[start + k] = sums[slot][k];
+            else final[start + k] = to_scalar(sums[slot][k]);
         }
     }
 }

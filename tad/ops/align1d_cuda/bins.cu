@@ -136,17 +136,24 @@ __device__ __forceinline__ Comb make_comb(const Problem& problem, const Roi& roi
     return comb;
 }
 
-// A bin all of whose samples lie between two snippets.
+// Where a bin lies. INTERIOR: each sample between two snippets; BEFORE, AFTER: none counts; BORDER: anything else.
+enum Where { INTERIOR, BEFORE, AFTER, BORDER };
+
 struct Bin {
-    Place first;     // its first sample
-    bool interior;   // false for any other bin, of which nothing else is said here
+    Place first;  // its first sample
+    Where where;
 };
 
 __device__ __forceinline__ Bin make_bin(const Comb& comb, int index, const Problem& problem) {
     Bin bin;
     bin.first = comb.start + index * comb.width + half_of(comb.spacing);
-    bin.interior = comb.count > 0 && bin.first >= 0
-                   && whole(bin.first + comb.count * comb.spacing) < problem.snippets - 1;
+    const Place next = bin.first + comb.count * comb.spacing;  // the first sample of the next bin
+    bin.where = BORDER;
+    if (comb.count > 0) {
+        if (bin.first >= 0 && whole(next) < problem.snippets - 1) bin.where = INTERIOR;
+        else if (bin.first < 0 && next < 0 && whole(next) < -2) bin.where = BEFORE;
+        else if (bin.first > 0 && whole(bin.first) > problem.snippets + 1) bin.where = AFTER;
+    }
     return bin;
 }
 
@@ -269,8 +276,10 @@ __device__ __forceinline__ void describe_run(const Comb& comb, const Bin& bin, T
 template <class Taker>
 __device__ __forceinline__ void describe(const Problem& problem, const Comb& comb, const Bin& bin, int roi_index,
                                          int bin_index, Taker& take) {
-    if (!bin.interior)
+    if (bin.where == BORDER)
         describe_border(make_border_bin(problem, load_roi(problem, roi_index), bin_index), problem.snippets, take);
+    else if (bin.where != INTERIOR)
+        take.run(0, 0, 0);
     else if (problem.ratio == 0 && comb.count > 4)
         describe_run(comb, bin, take);
     else

@@ -165,6 +165,22 @@ __device__ __forceinline__ void add_rest(const Head& head, const Real* column, S
     for (int i = 0; i < head.fours; ++i) add_row(sum, head.four_weight, column + head.four_row + i * TILE);
 }
 
+// Nobody reads the output before much else has passed through the caches, so it need not stay there.
+__device__ __forceinline__ void stream(Four* target, const Four& four) {
+#ifdef __CUDA_ARCH__
+#if TAD_SCALAR < 2
+#pragma unroll
+    for (int i = 0; i < (int)sizeof(Scalar); i += 4)
+        asm volatile("st.global.cs.v4.b32 [%0], {%1, %2, %3, %4};" :: "l"((int*)target + i), "r"(four.words[i]),
+                     "r"(four.words[i + 1]), "r"(four.words[i + 2]), "r"(four.words[i + 3]) : "memory");
+#else
+    asm volatile("st.global.cs.v2.b32 [%0], {%1, %2};" :: "l"(target), "r"(four.words[0]), "r"(four.words[1]) : "memory");
+#endif
+#else
+    *target = four;
+#endif
+}
+
 // Writes four neighbouring bins of each lane's channels, where all four belong to one roi. The lanes first trade places, so
 // that those which write one row of the result stand side by side: eight lanes that write eight rows would cost a pass of
 // the memory pipe each. `mine` tells whether the four bins are this block's.
@@ -184,7 +200,7 @@ __device__ __forceinline__ void store_fours(const Problem& problem, const Task& 
             for (int j = 0; j < 4; ++j) four.v[j] = to_scalar(sums[j].v[u][v]);
 #pragma unroll
             for (int word = 0; word < (int)sizeof(Four) / 4; ++word) four.words[word] = from_lane(four.words[word], source);
-            if (mine && start + u * LINE + v < problem.channels) *(Four*)(row + (u * LINE + v) * problem.bins) = four;
+            if (mine && start + u * LINE + v < problem.channels) stream((Four*)(row + (u * LINE + v) * problem.bins), four);
         }
 }
 

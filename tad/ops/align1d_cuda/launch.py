@@ -1,6 +1,7 @@
 """How a problem is laid out on a GPU, and its launch on PyTorch's current stream."""
 
 import ctypes
+import functools
 import threading
 from typing import NamedTuple, Tuple
 
@@ -65,6 +66,7 @@ def ceil_div(a, b):
     return -(-a // b)
 
 
+@functools.lru_cache(maxsize=4096)
 def forward_layout(shape, machine, registers=96):
     """The layout of the forward kernel.
 
@@ -119,6 +121,7 @@ def list_bytes(capacity, real):
     return ((BINS - 1) // 4 * VECTOR_BYTES + BINS * capacity * 2 * real) + BINS * 4 * real
 
 
+@functools.lru_cache(maxsize=4096)
 def backward_layout(shape, machine, registers=128):
     """The layout of the backward kernel: as many channels in a block as the sequence leaves warps and memory for."""
     candidates = [backward_blocks(shape, machine, *option) for option in ((16, 4), (16, 2), (16, 1), (8, 1), (4, 1))]
