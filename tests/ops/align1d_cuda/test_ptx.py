@@ -28,7 +28,7 @@ class FromPtx(launch.Kernels):
             self.loaded = self.device.load(stream.read())
 
     def module(self, kernel, scalar, size=1):
-        assert size == {"forward": 2, "backward": 4}[kernel], "the layout asks for another size than the matrix compiles"
+        assert size == {"forward": 2, "backward": 4}[kernel], "another size than the matrix compiles"
         return self.loaded
 
 
