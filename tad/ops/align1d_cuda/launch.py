@@ -177,7 +177,7 @@ class Kernels(object):
 
     def forward(self, input, rois, output_size, sampling_ratio):
         """``(B, C, T), (N, 3) -> (N, C, output_size)``; arguments are checked by the caller."""
-        input = input.contiguous()
+        input = aligned(input)
         rois = coordinates(rois)
         output = input.new_empty((rois.size(0), input.size(1), output_size))
         if output.numel() == 0:
@@ -197,7 +197,7 @@ class Kernels(object):
 
     def backward(self, grad_output, rois, shape, sampling_ratio):
         """The gradient of the input, of ``shape`` (B, C, T)."""
-        grad_output = grad_output.contiguous()
+        grad_output = aligned(grad_output)
         rois = coordinates(rois)
         grad_input = grad_output.new_empty(shape)
         if grad_input.numel() == 0 or rois.size(0) == 0:
@@ -237,6 +237,12 @@ class Kernels(object):
 def coordinates(rois):
     """The rois as the kernels read them: float64, or else float32, contiguous."""
     return (rois if rois.dtype in (torch.float32, torch.float64) else rois.float()).contiguous()
+
+
+def aligned(tensor):
+    """The tensor as the kernels read it: contiguous, from an address that 16-byte reads may use."""
+    tensor = tensor.contiguous()
+    return tensor if tensor.data_ptr() % VECTOR_BYTES == 0 else tensor.clone()
 
 
 def scalar_name(tensor):

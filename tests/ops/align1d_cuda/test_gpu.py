@@ -154,6 +154,13 @@ def test_strided_input_and_gradient():
     assert relative(turned.grad, wanted) < 1e-6
 
 
+def test_a_view_that_begins_between_two_vectors():
+    values, rois = draw((2, 8, 32, 0), 20, torch.float32)
+    storage = torch.empty(values.numel() + 1, device=values.device)
+    odd = storage[1:].view_as(values).copy_(values)
+    assert odd.data_ptr() % 16 != 0 and torch.equal(align1d(odd, rois, 8), align1d(values, rois, 8))
+
+
 def test_streams_and_threads():
     values, rois = draw((4, 64, 256, 0), 2000, torch.float32)
     wanted = align1d(values, rois, 32)

@@ -12,6 +12,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import torch
 
 from tad.ops.align1d_cuda import launch, program
 from tests.ops.test_align1d import random_rois, slow_align1d
@@ -351,3 +352,13 @@ def test_the_record_is_laid_out_as_in_the_source():
     names = [name.strip(" *") for line in text.split(";") if line.strip()
              for name in re.sub(r"^\s*(const )?(long long|\w+)\*? ", "", line).split(",")]
     assert names == [name for name, _ in launch.Problem._fields_]
+
+
+def test_tensors_between_two_vectors_are_copied():
+    """A view may begin anywhere in its storage; a vector read there would be an error of the GPU."""
+    base = torch.arange(65.0)
+    odd, even = base[1:].view(2, 4, 8), base[:64].view(2, 4, 8)
+    copied = launch.aligned(odd)
+    assert odd.data_ptr() % 16 != 0 and copied.data_ptr() % 16 == 0 and torch.equal(copied, odd)
+    assert launch.aligned(even).data_ptr() == even.data_ptr()
+    assert launch.aligned(even.transpose(1, 2)).is_contiguous()
