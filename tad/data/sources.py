@@ -11,6 +11,8 @@ from tad.data.features import FeatureError
 from tad.data.timegrid import TimeGrid
 from tad.errors import DataWarning, UserError, report_problem
 
+FARTHEST_RATE = 1.5  # times that features may cover more or less than their recording lasts, if all of them do
+
 
 class Source(NamedTuple):
     """A recording whose features were read and found good.
@@ -45,13 +47,15 @@ def load_sources(recordings, store, settings, classes, width=None):
     :param width: channels that the features must have, for inference; None, for training, takes the commonest width
         among them and reports recordings that show no action.
     :returns: list of :class:`Source`, and the width.
-    :raises UserError: no recording is left; or, with ``settings.strict``, any problem.
+    :raises UserError: no recording is left; the features of all cover another time than their recordings last; or, with
+        ``settings.strict``, any problem.
     """
     shapes = _readable_shapes(recordings, store, settings.strict)
     if width is None:
         _report_background(recordings, shapes, settings.strict)
     if width is None and shapes:
         width = _commonest_width(shapes, store)
+    _check_rates(recordings, shapes, store, settings)
     sources = []
     for recording in recordings:
         if recording.id not in shapes:
@@ -65,8 +69,7 @@ def load_sources(recordings, store, settings, classes, width=None):
         if grid is not None:
             sources.append(_source(recording, grid, snippets, classes, settings.strict))
     if not sources:
-        raise UserError("none of the %d recordings has usable features in %s; do the names match, for example '%s'?"
-                        % (len(recordings), store.path, recordings[0].id))
+        raise UserError(_nothing_usable(recordings, shapes, width, store))
     return sources, width
 
 
@@ -140,6 +143,42 @@ def _readable_shapes(recordings, store, strict):
         except FeatureError as error:
             report_problem("%s: %s; left out" % (recording.id, error), strict)
     return shapes
+
+
+def _check_rates(recordings, shapes, store, settings):
+    """Refuse features that cover another time than the recording lasts in every single recording, of two or more.
+
+    One such recording may be odd; all of them are a wrong rate, or arrays that lie on their side.
+    """
+    compared = []
+    for recording in recordings:
+        fps = recording.fps or settings.fps
+        if recording.id in shapes and fps is not None and recording.duration_s is not None:
+            grid = TimeGrid.from_frames(fps, settings.stride, settings.window)
+            compared.append((recording, grid.end_s(shapes[recording.id][0])))
+    wrong = [(recording, covered) for recording, covered in compared
+             if max(covered / recording.duration_s, recording.duration_s / covered) > FARTHEST_RATE]
+    if len(wrong) == len(compared) >= 2:
+        recording, covered = wrong[0]
+        raise UserError("the features in %s cover another time than every recording lasts, for example %s: %.2f s by "
+                        "fps, stride and window, %.2f s by its duration; mend dataset.fps, dataset.stride or 'fps' in "
+                        "the annotations, or are the arrays (channels, snippets)?"
+                        % (store.path, recording.id, covered, recording.duration_s))
+
+
+def _nothing_usable(recordings, shapes, width, store):
+    """Why no recording is left, in one sentence."""
+    start = "none of the %d recordings has usable features in %s" % (len(recordings), store.path)
+    if shapes:
+        widths = sorted({shape[1] for shape in shapes.values()})
+        if width not in widths:
+            return "%s: they have width %s, where %d is needed" % (start, ", ".join(map(str, widths)), width)
+        return "%s; the warnings say why" % start
+    known = [recording.id for recording in recordings if recording.id in store]
+    if known:
+        return "%s: %d are there and cannot be used, '%s' for one; the warnings say why" % (start, len(known), known[0])
+    return "%s; do the names match? The annotations have '%s', the features '%s'" % (
+        start, recordings[0].id, min(store.ids))
 
 
 def _commonest_width(shapes, store):

@@ -191,6 +191,32 @@ def test_nothing_usable_is_an_error_that_names_an_example(tmp_path, rng):
         load(tmp_path)
 
 
+def test_names_that_do_not_match_are_shown_from_both_sides(tmp_path, rng):
+    write_data(tmp_path, rng)
+    for name in ("rec_0", "rec_1", "rec_2"):
+        (tmp_path / "features" / (name + ".npy")).rename(tmp_path / "features" / ("other_" + name + ".npy"))
+    with pytest.warns(DataWarning), pytest.raises(UserError, match="annotations have 'rec_0', the features 'other_"):
+        load(tmp_path)
+
+
+def test_a_common_width_is_named_when_no_recording_is_left(tmp_path, rng):
+    write_data(tmp_path, rng)
+    with pytest.warns(DataWarning), pytest.raises(UserError, match="they have width 5, where 17 is needed"):
+        load(tmp_path, width=17)
+
+
+def test_a_rate_that_is_wrong_everywhere_is_refused(tmp_path, rng):
+    """A mistyped fps, or arrays on their side, would otherwise train on nonsense; one odd recording only warns."""
+    write_data(tmp_path, rng)
+    edit(tmp_path, lambda d: [entry.update(fps=0.5) for entry in d.values()])
+    with pytest.raises(UserError, match="cover another time than every recording lasts, for example rec_0.*fps"):
+        load(tmp_path)
+    edit(tmp_path, lambda d: d["rec_0"].update(fps=25.0))
+    with pytest.warns(DataWarning, match="used as it is"):
+        sources, _ = load(tmp_path)
+    assert len(sources) == 3
+
+
 def test_rate_of_a_recording(tmp_path, rng):
     """Its own fps comes first, then dataset.fps, then its duration; with none of them it is left out."""
     write_data(tmp_path, rng)
