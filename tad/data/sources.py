@@ -75,21 +75,27 @@ def load_sources(recordings, store, settings, classes, width=None):
 
 def make_grid(recording, snippets, settings):
     """The time grid of a recording's features, or None after a report when nothing tells their rate."""
-    fps = recording.fps or settings.fps
-    if fps is None:
-        if recording.duration_s is None:
+    grid = _frame_grid(recording, settings)
+    duration = recording.duration_s
+    if grid is None:
+        if duration is None:
             report_problem("%s: has neither 'fps' nor 'duration', and dataset.fps is not set; left out"
                            % recording.id, settings.strict)
             return None
-        return TimeGrid.spanning(recording.duration_s, snippets)
-    grid = TimeGrid.from_frames(fps, settings.stride, settings.window)
+        return TimeGrid.spanning(duration, snippets)
     covered = grid.end_s(snippets)
-    duration = recording.duration_s
-    tolerance = max(2 * grid.step_s + settings.window / fps, 0.05 * covered)
+    # Half a window lies before the centre of snippet 0
+    tolerance = max(2 * grid.step_s + 2 * grid.origin_s, 0.05 * covered)
     if duration is not None and abs(covered - duration) > tolerance:
         report_problem("%s: its %d snippets cover %.2f s by fps, stride and window, but its duration is %.2f s; "
                        "used as it is" % (recording.id, snippets, covered, duration), settings.strict)
     return grid
+
+
+def _frame_grid(recording, settings):
+    """The grid by frames, or None where no rate is known; a recording's own rate comes first."""
+    fps = recording.fps or settings.fps
+    return None if fps is None else TimeGrid.from_frames(fps, settings.stride, settings.window)
 
 
 def check_learnable(sources, classes):
@@ -152,9 +158,8 @@ def _check_rates(recordings, shapes, store, settings):
     """
     compared = []
     for recording in recordings:
-        fps = recording.fps or settings.fps
-        if recording.id in shapes and fps is not None and recording.duration_s is not None:
-            grid = TimeGrid.from_frames(fps, settings.stride, settings.window)
+        grid = _frame_grid(recording, settings)
+        if recording.id in shapes and grid is not None and recording.duration_s is not None:
             compared.append((recording, grid.end_s(shapes[recording.id][0])))
     wrong = [(recording, covered) for recording, covered in compared
              if max(covered / recording.duration_s, recording.duration_s / covered) > FARTHEST_RATE]

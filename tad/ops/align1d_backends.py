@@ -9,6 +9,7 @@ import torch
 from tad.errors import UserError
 from tad.ops import align1d_ref
 from tad.ops.align1d_cuda import driver, nvrtc, program
+from tad.ops.align1d_cuda.launch import Kernels, scalar_name
 
 CHOICES = ("auto", "cuda", "reference")
 VARIABLE = "TAD_ALIGN1D"
@@ -70,7 +71,7 @@ def backend_for(tensor):
 
     :raises Align1DUnavailableError: the environment forces one that cannot be used.
     """
-    return choose(tensor.device.type, tensor.device.index or 0, str(tensor.dtype)[len("torch."):],
+    return choose(tensor.device.type, tensor.device.index or 0, scalar_name(tensor),
                   os.environ.get(VARIABLE, "auto"))
 
 
@@ -91,7 +92,7 @@ def choose(kind, index, scalar, wanted):
     if kind != "cuda":
         if wanted == "cuda":
             raise Align1DUnavailableError("%s=cuda, but the tensors are on '%s'; unset it, or use device cuda:0"
-                                     % (VARIABLE, kind))
+                                          % (VARIABLE, kind))
         return Reference("vectorized PyTorch; the CUDA kernels need tensors on a CUDA GPU, these are on '%s'" % kind)
     try:
         return open_kernels(index, scalar)
@@ -118,7 +119,6 @@ def open_kernels(index, scalar):
 @functools.lru_cache(maxsize=None)
 def kernels_of(index):
     """The kernels of one GPU, made once."""
-    from tad.ops.align1d_cuda.launch import Kernels
     return Kernels(index)
 
 
