@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tad.cli import free_folder, shipped_configs
+from tad.commands.common import shipped_configs
+from tad.commands.demo import free_folder
 from tests.helpers import TINY, call, change_json, environment, read_json, sets, start_process, write_data, write_json
 
 

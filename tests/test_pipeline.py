@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tad.cli import CONFIGS, shipped_configs
+from tad.commands.common import CONFIGS, shipped_configs
 from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import evaluate
 from tad.pipeline import infer_run, pick_device, run, run_folder, train_run

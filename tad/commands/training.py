@@ -1,0 +1,60 @@
+"""``tad train``, ``traininfer`` and ``infer``."""
+
+import argparse
+import os
+
+from tad.commands.common import CONFIGS, add_changes, changes, say, shipped_configs, show_results
+
+
+def add(verbs):
+    training = argparse.ArgumentParser(add_help=False)
+    training.add_argument("--config", required=True, metavar="FILE", help="YAML file, or the name of a shipped one: "
+                          + ", ".join(shipped_configs()))
+    training.add_argument("--output", metavar="RUN", help="run folder (default: runs/NAME of the configuration)")
+    training.add_argument("--resume", choices=("auto",), help="go on from the newest checkpoint in the run folder")
+    add_changes(training)
+    verb = verbs.add_parser("train", parents=[training], help="train into a run folder")
+    verb.set_defaults(run=_train)
+    verb = verbs.add_parser("traininfer", parents=[training], help="train, infer and eval in one run folder")
+    verb.set_defaults(run=_traininfer)
+    verb = verbs.add_parser("infer", help="detections of a configured data set")
+    verb.add_argument("--checkpoint", required=True, metavar="RUN_OR_FILE", help="run folder or checkpoint")
+    verb.add_argument("--subset", metavar="NAME", help="default: dataset.test_subset")
+    verb.add_argument("--output", metavar="FILE", help="default: detections.json in the run folder")
+    add_changes(verb)
+    verb.set_defaults(run=_infer)
+
+
+def _settings(options):
+    from tad.settings import load_settings
+    path = options.config
+    if not os.path.exists(path) and path in shipped_configs():
+        path = os.path.join(CONFIGS, path + ".yaml")
+    return load_settings(path, changes(options))
+
+
+def _output(options):
+    name = os.path.splitext(os.path.basename(options.config))[0]
+    return options.output or os.path.join("runs", name)
+
+
+def _train(options):
+    from tad.pipeline import train_run
+    folder = _output(options)
+    train_run(_settings(options), folder, resume=options.resume == "auto")
+    say("trained: %s" % folder)
+
+
+def _traininfer(options):
+    from tad.pipeline import run
+    folder = _output(options)
+    show_results(folder, *run(_settings(options), folder, resume=options.resume == "auto"))
+
+
+def _infer(options):
+    from tad.pipeline import infer_run
+    from tad.settings import override_settings
+    path, detections, _ = infer_run(options.checkpoint, options.output, options.subset,
+                                    lambda settings: override_settings(settings, changes(options)))
+    say("%d detections in %d recordings: %s"
+        % (sum(len(found.scores) for found in detections.values()), len(detections), path))
