@@ -4,6 +4,7 @@
 // which bins touch its snippet, two as a rule, and with what weights; these serve all channels. Every gradient has one
 // owner who adds in a fixed order: no atomics, the same bits every time.
 
+#define MOST_WARPS 8                            // of a block
 #define WINDOWS (MOST_PAIRS / TAD_SIZE)         // windows of 32 snippets that a warp owns
 #define MOST_PAIRS (256 / (int)sizeof(Real))    // whose gradients fit into a lane's registers
 
@@ -286,9 +287,11 @@ __device__ int gather_tasks(const Problem& problem, const Part& part, int cursor
     if (lane == 0) counts[warp] = __popc(votes);
     __syncthreads();
     int start = 0, total = 0;
-    for (int other = 0; other < warps; ++other) {
-        if (other < warp) start += counts[other];
-        total += counts[other];
+#pragma unroll
+    for (int other = 0; other < MOST_WARPS; ++other) {
+        const int count = other < warps ? counts[other] : 0;
+        if (other < warp) start += count;
+        total += count;
     }
     if (mine) queue[start + __popc(votes & ((1u << lane) - 1))] = task;
     __syncthreads();
@@ -311,9 +314,10 @@ __device__ __forceinline__ void store_sums(const Problem& problem, const Part& p
 }
 
 // Grid: (batch entries * parts of the channels * windows, slices). A block's warps are groups of channels; those of a
-// group share the windows of 32 snippets evenly, as more rois lie over the middle of a sequence than over its ends. The result is (slices, B, C, T) of Real, or the gradient itself where there is one slice. Dynamic shared memory: two
-// sets of places for the gradients of tasks, one filled while the other is worked on; the queue; a word for each warp.
-extern "C" __global__ void __launch_bounds__(256) align1d_backward(const Problem problem) {
+// group share the windows of 32 snippets evenly, as more rois lie over the middle of a sequence than over its ends. The
+// result is (slices, B, C, T) of Real, or the gradient itself where there is one slice. Dynamic shared memory: two sets
+// of places for the gradients of tasks, one filled while the other is worked on; the queue; MOST_WARPS words.
+extern "C" __global__ void __launch_bounds__(32 * MOST_WARPS) align1d_backward(const Problem problem) {
     extern __shared__ __align__(16) unsigned char shared[];
     const Part part = part_of(problem);
     const Share share = share_of(problem);

@@ -15,6 +15,7 @@ ROW_BYTES = 128       # of channels in a row of a forward tile
 BINS = 32             # bins that a warp describes together
 LEAST_CAPACITY = 10   # entries of a bin's list: two ends, two corrections, six snippets beside the sums of four
 WARP = 32             # snippets of a warp of the backward kernel
+MOST_WARPS = 8        # of a block of the backward kernel
 TASK_BYTES = {4: 64, 8: 80}  # of a task that waits for its block, for each size of what is added up in
 RESERVED = 1024       # bytes of shared memory that the driver keeps for itself in each block
 
@@ -128,7 +129,7 @@ def backward_layout(shape, machine, registers=256):
     # The weights of a bin serve all channels of a lane; but a block that owns a part of the sequence reads gradients
     # that another reads too
     wanted = next((size for size in sizes if 2 * size >= shape.channels), most)
-    if shape.snippets > 8 * WARP:
+    if shape.snippets > MOST_WARPS * WARP:
         wanted = min(wanted, most // 2)
     candidates = [backward_blocks(shape, machine, size, groups, registers)
                   for size in sizes[::-1] if size <= wanted for groups in (8, 4, 2, 1)]
@@ -143,13 +144,13 @@ def backward_layout(shape, machine, registers=256):
 def backward_blocks(shape, machine, size, groups, registers):
     """Blocks for ``groups`` x ``size`` pairs of channels, or None if these are too many; grid and slices are open."""
     all_warps = ceil_div(shape.snippets, WARP * (256 // shape.real // size))
-    windows = ceil_div(all_warps, 8)
+    windows = ceil_div(all_warps, MOST_WARPS)
     warps = ceil_div(all_warps, windows)
-    if groups > 1 and (groups * warps > 8 or (groups - 1) * 2 * size >= shape.channels):
+    if groups > 1 and (groups * warps > MOST_WARPS or (groups - 1) * 2 * size >= shape.channels):
         return None
     threads = WARP * warps * groups
     capacity = min(threads, 256 if machine.shared_per_block > 2 ** 17 else 64)
-    fixed = capacity * TASK_BYTES[shape.real] + 4 * warps * groups
+    fixed = capacity * TASK_BYTES[shape.real] + 4 * MOST_WARPS
     place = 2 * groups * size * 2 * BINS * shape.real
     # Two tasks at least, if they fit, and no more than 8 or what leaves room for as many blocks as registers allow
     blocks = max(1, 65536 // (threads * registers))
