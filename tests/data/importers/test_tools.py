@@ -108,7 +108,8 @@ def test_broken_elan_names_file_and_place(tmp_path):
 
 def boris(events, **observation):
     return {"time_format": "hh:mm:ss", "project_format_version": "7.0", "subjects_conf": {},
-            "behaviors_conf": {"0": {"type": "State event", "code": "walk"}, "1": {"type": "Point event", "code": "hop"}},
+            "behaviors_conf": {"0": {"type": "State event", "code": "walk"},
+                               "1": {"type": "Point event", "code": "hop"}},
             "observations": {"obs 1": dict({
                 "file": {"1": ["/v/cam1.mp4"], "2": []}, "type": "MEDIA", "time offset": 0.0, "events": events,
                 "media_info": {"length": {"/v/cam1.mp4": 60.5}, "fps": {"/v/cam1.mp4": 25.0}}}, **observation)}}
@@ -154,7 +155,8 @@ TABULAR = ("Observation id\to1\n\nMedia file(s)\nPlayer #1\tv/a.mp4\n\n"
            "Time\tMedia file path\tTotal length\tFPS\tSubject\tBehavior\tBehavioral category\tComment\tStatus\n"
            "1.0\tv/a.mp4\t60.5\t25\tA\twalk\t\t\tSTART\n2.0\tv/a.mp4\t60.5\t25\tA\thop\t\t\tPOINT\n"
            "3.0\tv/a.mp4\t60.5\t25\tA\twalk\t\t\tSTOP\n5.0\tv/a.mp4\t60.5\t25\tA\twalk\t\t\tSTOP\n")
-NEWER = ("Observation id,Media file name,Media duration (s),FPS (frame/s),Subject,Behavior,Modifier #1,Behavior type,Time\n"
+NEWER = ("Observation id,Media file name,Media duration (s),FPS (frame/s),Subject,Behavior,Modifier #1,Behavior type,"
+         "Time\n"
          "o1,v/a.mp4,60.5,25,No focal subject,walk,,START,1.0\no1,v/a.mp4,60.5,25,No focal subject,walk,,STOP,3.0\n")
 
 
@@ -174,7 +176,8 @@ def via():
             "attribute": {"1": {"aname": "ACT", "anchor_id": "FILE1_Z2_XY0", "type": 4,
                                 "options": {"1": "walk", "2": "run"}},
                           "2": {"aname": "NOTE", "anchor_id": "FILE1_Z2_XY0", "type": 1, "options": {}}},
-            "file": {"11": {"fid": "11", "fname": "a.mp4", "type": 4}, "12": {"fid": "12", "fname": "b.mp4", "type": 4}},
+            "file": {"11": {"fid": "11", "fname": "a.mp4", "type": 4},
+                     "12": {"fid": "12", "fname": "b.mp4", "type": 4}},
             "view": {"1": {"fid_list": ["11"]}, "2": {"fid_list": ["12"]}},
             "metadata": {"1_a": {"vid": "1", "flg": 0, "z": [0.5, 2.25], "xy": [], "av": {"1": "2"}},
                          "2_b": {"vid": "2", "flg": 0, "z": [3, 4], "xy": [], "av": {"1": "1"}},
@@ -215,12 +218,14 @@ def test_broken_via_is_told(tmp_path, spoil, words):
 
 def studio(result, **task):
     return dict({"id": 7, "data": {"video": "/data/upload/1/0a1b2c3d-clip.mp4"},
-                 "annotations": [{"id": 1, "was_cancelled": False, "updated_at": "2024-01-02", "result": result}]}, **task)
+                 "annotations": [{"id": 1, "was_cancelled": False, "updated_at": "2024-01-02", "result": result}]},
+                **task)
 
 
 TIMELINE = {"type": "timelinelabels", "from_name": "acts", "to_name": "video",
             "value": {"ranges": [{"start": 1, "end": 50}, {"start": 101, "end": 101}], "timelinelabels": ["run"]}}
-SERIES = {"type": "timeserieslabels", "from_name": "ts", "value": {"start": 1.5, "end": 2.5, "timeserieslabels": ["x", "y"]}}
+SERIES = {"type": "timeserieslabels", "from_name": "ts",
+          "value": {"start": 1.5, "end": 2.5, "timeserieslabels": ["x", "y"]}}
 BOX = {"type": "videorectangle", "from_name": "box", "value": {"sequence": [], "labels": ["man"]}}
 
 
@@ -266,7 +271,7 @@ def test_activitynet_variants(tmp_path):
         assert rows(reading) == [("v1", 0.5, 2, "seconds", "wave")] and list(reading.about) == ["v1", "v2"]
         assert reading.about["v1"][:] == (12.5, None, "training", 300)
     for entry, words in (({"annotations": [{"segment": [1], "label": "x"}]}, "'v', annotation 0 must have"),
-                         ({"annotations": [{"segment": [1, "b"], "label": "x"}]}, "annotation 0: 'segment': 'b' is not"),
+                         ({"annotations": [{"segment": [1, "b"], "label": "x"}]}, "0: 'segment': 'b' is not"),
                          ({"annotations": [{"segment": [1, 2]}]}, "annotation 0 must have a 'label'"),
                          ({"annotations": [], "duration": 0}, "'duration' must be above 0")):
         with pytest.raises(UserError, match="a.json, recording 'v'.*" + words if "'v'" not in words else words):
