@@ -107,7 +107,8 @@ def _recipe_findings(features, dataset):
     if recipe is None:
         return []
     told = Recipe(fps=dataset.fps, stride=dataset.stride, window=dataset.window) if dataset.fps else Recipe()
-    return [Finding("recipe", "", "", "the recipe has " + text.replace("is needed", "the settings have it"))
+    return [Finding("recipe", "", "", "the recipe has " + text.replace(" where ", " where the settings have ")
+                    .replace(" is needed", ""))
             for text in differences(told, recipe)]
 
 
