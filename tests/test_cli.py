@@ -76,7 +76,7 @@ def nothing():
 
 # what is done to the folder, the command, words of the sentence
 MISTAKES = {
-    "no config": (nothing, ["train", "--config", "nowhere.yaml"], ["nowhere.yaml", "No such file"]),
+    "no config": (nothing, ["train", "--config", "nowhere.yaml"], ["nowhere.yaml", "shipped one", "mocap6"]),
     "config is a folder": (nothing, ["train", "--config", "features"], ["features", "Is a directory"]),
     "bad YAML": (lambda: write("my.yaml", "dataset: ["), TRAIN, ["my.yaml", "not valid YAML"]),
     "unknown key": (lambda: write("my.yaml", "dataset:\n  feature: x\n"), TRAIN,
