@@ -1,12 +1,12 @@
 """The command line: exit codes, and how mistakes and warnings are shown. The commands are in ``tad.commands``."""
 
-import argparse
 import os
 import sys
 import warnings
 
 import tad
 from tad.commands import COMMANDS
+from tad.commands.common import Parser
 from tad.errors import DataWarning, UserError
 
 
@@ -33,16 +33,9 @@ def main(arguments=None):
         return 2
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without argparse's lines of usage before it."""
-
-    def error(self, message):
-        self.exit(2, "tad: %s; see %s --help\n" % (message, self.prog))
-
-
 def build_parser():
     """The parser of the whole command line; each module of ``tad.commands`` adds its own words."""
-    parser = _Parser(prog="tad", description="Temporal action detection: find which actions happen in a recording, "
+    parser = Parser(prog="tad", description="Temporal action detection: find which actions happen in a recording, "
                      "when each starts and ends.")
     parser.add_argument("--version", action="version", version="tad " + tad.__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")

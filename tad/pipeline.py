@@ -35,7 +35,7 @@ from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import write_detections
 from tad.evaluation.evaluate import evaluate
 from tad.evaluation.thresholds import parse_thresholds
-from tad.files import check_writable, make_folder, write_json
+from tad.files import check_writable, make_folder, run_folder, write_json
 from tad.report.manifest import command_line, make_manifest
 from tad.report.timeline import draw_timelines
 from tad.settings import flatten, settings_from_dict, settings_to_dict, write_settings
@@ -162,14 +162,6 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
         detections[source.id] = detect(trained.detector, source, read(source.id), settings, device)
     write_detections(output, detections, trained.classes)
     return output, detections, trained
-
-
-def run_folder(checkpoint):
-    """The run folder of a checkpoint given as folder or file; of a file that stands alone, the folder it is in."""
-    if os.path.isdir(checkpoint):
-        return checkpoint
-    folder = os.path.dirname(os.path.abspath(checkpoint))
-    return os.path.dirname(folder) if os.path.basename(folder) == "checkpoints" else folder
 
 
 def load_trained(path, override=None):
