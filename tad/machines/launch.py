@@ -132,11 +132,11 @@ def pinned_python(entry):
 
     :raises UserError: it has not been made yet.
     """
-    session = "train-" + entry.machine.environment
-    path = os.path.join(CHECKOUT, ".nox", session, "bin", "python")
+    name = entry.machine.environment
+    path = os.path.join(CHECKOUT, ".nox", "env-" + name, "bin", "python")
     if not os.path.exists(path):
-        raise UserError("%s: the pinned environment '%s' is not there (%s); make it with: python3 bootstrap.py -s %s "
-                        "--install-only" % (entry.place, entry.machine.environment, path, session))
+        raise UserError("%s: the pinned environment '%s' is not there (%s); make it and try it with: python3 bootstrap.py "
+                        "-s train-%s" % (entry.place, name, path, name))
     return path
 
 

@@ -152,9 +152,9 @@ def test_a_data_root_that_is_not_there(tmp_path):
 
 def test_pinned_environments(tmp_path, monkeypatch):
     monkeypatch.setattr(launch_module, "CHECKOUT", str(tmp_path))
-    with pytest.raises(UserError, match="'cuda10' is not there .*bootstrap.py -s train-cuda10 --install-only"):
+    with pytest.raises(UserError, match="'cuda10' is not there .*bootstrap.py -s train-cuda10"):
         pinned_python(entry(environment="cuda10"))
-    path = tmp_path / ".nox" / "train-cuda10" / "bin" / "python"
+    path = tmp_path / ".nox" / "env-cuda10" / "bin" / "python"
     path.parent.mkdir(parents=True)
     path.write_text("")
     assert launch_local(entry(environment="cuda10"), job(tmp_path)).words[0] == str(path)
