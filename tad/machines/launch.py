@@ -135,8 +135,8 @@ def pinned_python(entry):
     name = entry.machine.environment
     path = os.path.join(CHECKOUT, ".nox", "env-" + name, "bin", "python")
     if not os.path.exists(path):
-        raise UserError("%s: the pinned environment '%s' is not there (%s); make it and try it with: python3 bootstrap.py "
-                        "-s train-%s" % (entry.place, name, path, name))
+        raise UserError("%s: the pinned environment '%s' is not there (%s); make it and try it with: "
+                        "python3 bootstrap.py -s train-%s" % (entry.place, name, path, name))
     return path
 
 
