@@ -14,12 +14,13 @@ class DataWarning(UserWarning):
     """A recording or a segment was left out or repaired; the message names it."""
 
 
-def report_problem(message, strict):
+def report_problem(message, strict, done=None):
     """Tell of a problem in the data: a ``DataWarning``, or a ``UserError`` when ``strict``.
 
-    :param message: one sentence that names the recording and what was done about it.
+    :param message: one sentence that names the recording and the problem.
     :param strict: raise instead of warn.
+    :param done: what is done about it, such as "left out"; when ``strict``, nothing is.
     """
     if strict:
-        raise UserError(message + " (--strict)")
-    warnings.warn(message, DataWarning, stacklevel=2)
+        raise UserError("%s; stopped by --strict%s" % (message, ", without it: " + done if done else ""))
+    warnings.warn(message + ("; " + done if done else ""), DataWarning, stacklevel=2)

@@ -111,7 +111,7 @@ MISTAKES = {
     "all features NaN": (lambda: save_all(lambda array: array * np.nan), TRAIN, ["none of the 3 recordings"]),
     "all of another width": (lambda: save_all(lambda array: array[:, :4]), INFER, ["none of the 1 recordings"]),
     "strict": (lambda: database(lambda d: d["rec_1"]["annotations"].append({"segment": [5, 2], "label": "nod"})),
-               TRAIN + ["--strict"], ["rec_1", "reversed", "--strict"]),
+               TRAIN + ["--strict"], ["rec_1", "reversed; stopped by --strict, without it: left out"]),
     "duration not a number": (lambda: database(lambda d: d["rec_1"].update(duration="long")), TRAIN,
                               ["annotations.json", "rec_1", "duration", "long"]),
     "proposals longer than windows": (nothing, TRAIN + ["--set", "deeplab.max_duration=99"], ["max_duration"]),

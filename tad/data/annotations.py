@@ -139,15 +139,15 @@ def _usable(segment, duration, place, strict):
     start, end = segment
     if end <= start:
         kind = "has zero length" if end == start else "is reversed"
-        report_problem("%s [%g, %g] %s; left out" % (place, start, end, kind), strict)
+        report_problem("%s [%g, %g] %s" % (place, start, end, kind), strict, "left out")
         return None
     limit = math.inf if duration is None else duration
     if end <= 0 or start >= limit:
-        report_problem("%s [%g, %g] lies outside the recording (0 to %g s); left out" % (place, start, end, limit),
-                       strict)
+        report_problem("%s [%g, %g] lies outside the recording (0 to %g s)" % (place, start, end, limit), strict,
+                       "left out")
         return None
     # A hundredth of a second is rounding in the annotation file, not a mistake worth a word
     if start < -0.01 or end > limit + 0.01:
-        report_problem("%s [%g, %g] reaches past the recording (0 to %g s); cut there" % (place, start, end, limit),
-                       strict)
+        report_problem("%s [%g, %g] reaches past the recording (0 to %g s)" % (place, start, end, limit), strict,
+                       "cut there")
     return max(start, 0.0), min(end, limit)

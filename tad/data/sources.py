@@ -62,8 +62,8 @@ def load_sources(recordings, store, settings, classes, width=None):
             continue
         snippets, channels = shapes[recording.id]
         if channels != width:
-            report_problem("%s: has features of width %d, where %d is needed; left out"
-                           % (recording.id, channels, width), settings.strict)
+            report_problem("%s: has features of width %d, where %d is needed"
+                           % (recording.id, channels, width), settings.strict, "left out")
             continue
         grid = make_grid(recording, snippets, settings)
         if grid is not None:
@@ -79,16 +79,16 @@ def make_grid(recording, snippets, settings):
     duration = recording.duration_s
     if grid is None:
         if duration is None:
-            report_problem("%s: has neither 'fps' nor 'duration', and dataset.fps is not set; left out"
-                           % recording.id, settings.strict)
+            report_problem("%s: has neither 'fps' nor 'duration', and dataset.fps is not set"
+                           % recording.id, settings.strict, "left out")
             return None
         return TimeGrid.spanning(duration, snippets)
     covered = grid.end_s(snippets)
     # Half a window lies before the centre of snippet 0
     tolerance = max(2 * grid.step_s + 2 * grid.origin_s, 0.05 * covered)
     if duration is not None and abs(covered - duration) > tolerance:
-        report_problem("%s: its %d snippets cover %.2f s by fps, stride and window, but its duration is %.2f s; "
-                       "used as it is" % (recording.id, snippets, covered, duration), settings.strict)
+        report_problem("%s: its %d snippets cover %.2f s by fps, stride and window, but its duration is %.2f s"
+                       % (recording.id, snippets, covered, duration), settings.strict, "used as it is")
     return grid
 
 
@@ -147,7 +147,7 @@ def _readable_shapes(recordings, store, strict):
         try:
             shapes[recording.id] = store.read(recording.id).shape
         except FeatureError as error:
-            report_problem("%s: %s; left out" % (recording.id, error), strict)
+            report_problem("%s: %s" % (recording.id, error), strict, "left out")
     return shapes
 
 
@@ -198,7 +198,7 @@ def _commonest_width(shapes, store):
 def _report_background(recordings, shapes, strict):
     for recording in recordings:
         if recording.id in shapes and not recording.labels:
-            report_problem("%s: has no annotated action; used as background" % recording.id, strict)
+            report_problem("%s: has no annotated action" % recording.id, strict, "used as background")
 
 
 def _source(recording, grid, snippets, classes, strict):
@@ -206,8 +206,8 @@ def _source(recording, grid, snippets, classes, strict):
     last = snippets - 0.5
     outside = segments[:, 0] >= last
     for start_s in recording.segments_s[outside, 0]:
-        report_problem("%s: the action at %.2f s begins after the features end (%.2f s); left out"
-                       % (recording.id, start_s, grid.end_s(snippets)), strict)
+        report_problem("%s: the action at %.2f s begins after the features end (%.2f s)"
+                       % (recording.id, start_s, grid.end_s(snippets)), strict, "left out")
     known = {label: index for index, label in enumerate(classes)}
     unknown = sorted({label for label in recording.labels if label not in known})
     if unknown:
