@@ -63,12 +63,15 @@ def launch_docker(entry, job):
     if not os.path.isfile(compose):
         raise UserError("%s: there is no %s; set docker.compose to the docker-compose.yml of a checkout of tad"
                         % (entry.place, compose))
-    words = ["docker", "compose", "--file", compose, "run", "--rm", "--user", "%d:%d" % (os.getuid(), os.getgid()),
-             "--workdir", job.folder]
+    # Short options, because Compose 1 and 2 both know them
+    words = ["docker", "compose", "-f", compose, "run", "--rm", "-u", "%d:%d" % (os.getuid(), os.getgid()),
+             "-w", job.folder]
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        words.append("-T")
     for path in mounted(job, machine.data):
-        words += ["--volume", "%s:%s" % (path, path)]
+        words += ["-v", "%s:%s" % (path, path)]
     for name, value in sorted(variables(machine).items()):
-        words += ["--env", "%s=%s" % (name, value)]
+        words += ["-e", "%s=%s" % (name, value)]
     # The service of inference is "infer"; "train" stands for both commands that train
     words += ["--entrypoint", "tad", "train" if job.trains else "infer"]
     outer = {DATA_ROOT: machine.data} if machine.data else {}

@@ -108,10 +108,10 @@ def test_docker_is_called_with_folders_user_and_environment(data, monkeypatch, t
     with open("docker.txt") as stream:
         words = stream.read().splitlines()
     here = os.getcwd()
-    assert words == ["cuda13", str(data), "compose", "--file", str(tmp_path / "compose.yml"), "run", "--rm", "--user",
-                     "%d:%d" % (os.getuid(), os.getgid()), "--workdir", here,
-                     "--volume", "%s:%s" % (data, data), "--volume", "%s:%s" % (here, here),
-                     "--env", "TAD_DATA=%s" % data, "--entrypoint", "tad", "train", "traininfer"] + TRAIN
+    assert words == ["cuda13", str(data), "compose", "-f", str(tmp_path / "compose.yml"), "run", "--rm", "-u",
+                     "%d:%d" % (os.getuid(), os.getgid()), "-w", here, "-T",
+                     "-v", "%s:%s" % (data, data), "-v", "%s:%s" % (here, here),
+                     "-e", "TAD_DATA=%s" % data, "--entrypoint", "tad", "train", "traininfer"] + TRAIN
 
 
 def test_inference_has_its_own_service(tmp_path):
