@@ -4,8 +4,10 @@ import os
 import random
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -98,6 +100,29 @@ def test_a_submitted_script_trains_and_goes_on(place, capsys):
     assert saved_steps(checkpoints) == [4, 2]
     assert read_checkpoint(step_path(checkpoints, 4)).meta["settings"]["dataset"]["features"] == str(
         place.parent / "data root" / "features")
+
+
+@pytest.mark.slow
+def test_the_end_of_its_time_leaves_a_checkpoint(place, capsys):
+    """SLURM sends SIGTERM to the script's process; the training in its place saves, and the next job goes on."""
+    more = ["--set", "train.steps=100000", "--set", "train.checkpoint_every=5"]
+    assert call(["run", "--machine", "cluster", "train"] + TRAIN + more) == 0
+    checkpoints = os.path.join('a "run"', "checkpoints")
+    steps = []
+    for _ in range(2):
+        job = subprocess.Popen(["bash", "submitted.sh"], env=environment(), stderr=subprocess.PIPE,
+                               universal_newlines=True)
+        until = time.time() + 120
+        while saved_steps(checkpoints)[:1] <= steps[-1:]:
+            assert job.poll() is None and time.time() < until, job.communicate()[1]
+            time.sleep(0.01)
+        job.send_signal(signal.SIGTERM)
+        errors = job.communicate(timeout=120)[1]
+        assert job.returncode == 143
+        start = "going on from step %d of 100000 in" % steps[-1] if steps else "nothing to resume in"
+        steps += saved_steps(checkpoints)[:1]
+        assert re.match('tad: %s a "run".*\\ntad: stopped by SIGTERM; step %d of 100000 is saved' % (start, steps[-1]),
+                        errors), errors
 
 
 def test_a_dry_run_prints_the_script_alone(place, capsys):
