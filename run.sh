@@ -2,7 +2,7 @@
 # run.sh MACHINE train|infer|traininfer [arguments]: short for `tad run --machine MACHINE MODE [arguments]`
 set -euo pipefail
 if [ "$#" -lt 2 ]; then
-    echo "usage: $0 MACHINE train|infer|traininfer [arguments]; '$0 list' is written: tad run list" >&2
+    echo "usage: $0 MACHINE train|infer|traininfer [arguments]; 'tad run list' shows the machines" >&2
     exit 2
 fi
 machine=$1

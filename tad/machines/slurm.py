@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from typing import NamedTuple
 
@@ -94,18 +95,16 @@ def submit(entry, job):
     :returns: :class:`Submitted`
     :raises UserError: sbatch is not there or refuses the script.
     """
+    if shutil.which("sbatch") is None:
+        raise UserError("%s: there is no sbatch here; call tad run on a login node of the cluster, or look at the script "
+                        "with --dry-run" % entry.place)
     script = script_path(job)
     text = make_script(entry, job, log_pattern(script))
     make_folder(os.path.dirname(script))
     with atomic_write(script) as stream:
         stream.write(text)
-    command = ["sbatch", "--parsable", script]
-    try:
-        done = subprocess.run(command, cwd=job.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              universal_newlines=True)
-    except FileNotFoundError:
-        raise UserError("there is no sbatch here to submit %s; call tad run on a login node of the cluster, or look at "
-                        "the script with --dry-run" % script)
+    done = subprocess.run(["sbatch", "--parsable", script], cwd=job.folder, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True)
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         reason = " ".join((done.stderr or done.stdout).split()) or "exit code %d" % done.returncode

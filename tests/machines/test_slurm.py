@@ -200,11 +200,12 @@ def test_scripts_of_one_run_folder_are_all_kept(place, capsys):
 
 def test_sbatch_that_is_not_there_or_refuses(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="no sbatch here to submit .*train-1.sh.*login node"):
+    with pytest.raises(UserError, match="machine 'm': there is no sbatch here; .*login node"):
         submit(entry(), job(tmp_path))
+    assert os.listdir(str(tmp_path)) == []
     (tmp_path / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: Invalid account\n or so' >&2\nexit 1\n")
     (tmp_path / "sbatch").chmod(0o755)
-    with pytest.raises(UserError, match="sbatch refused .*train-2.sh: sbatch: error: Invalid account or so; mend mach"):
+    with pytest.raises(UserError, match="sbatch refused .*train-1.sh: sbatch: error: Invalid account or so; mend mach"):
         submit(entry(), job(tmp_path))
 
 
