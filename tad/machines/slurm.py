@@ -96,8 +96,8 @@ def submit(entry, job):
     :raises UserError: sbatch is not there or refuses the script.
     """
     if shutil.which("sbatch") is None:
-        raise UserError("%s: there is no sbatch here; call tad run on a login node of the cluster, or look at the script "
-                        "with --dry-run" % entry.place)
+        raise UserError("%s: there is no sbatch here; call tad run on a login node of the cluster, or look at the "
+                        "script with --dry-run" % entry.place)
     script = script_path(job)
     text = make_script(entry, job, log_pattern(script))
     make_folder(os.path.dirname(script))
