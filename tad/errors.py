@@ -20,8 +20,8 @@ NEVER_AN_ERROR = ("unknown label",)  # kinds of problems that --strict does not 
 def reporter(strict):
     """What tells of problems in the data: ``tell(kind, recording, text, done)`` warns, or raises when ``strict``.
 
-    ``kind`` groups problems (:mod:`tad.data.check`), ``text`` is a sentence; ``done`` says what is done about it, such as
-    "left out". When ``strict``, nothing is.
+    ``kind`` groups problems (:mod:`tad.data.check`), ``text`` is a sentence; ``done`` says what is done about it, such
+    as "left out". When ``strict``, nothing is.
     """
     def tell(kind, recording, text, done):
         message = "%s: %s" % (recording, text)
