@@ -214,7 +214,7 @@ def test_detections_say_how_they_were_made(tmp_path, rng):
     os.unlink(str(tmp_path / "features" / "rec_4.npy"))
     folder, output = str(tmp_path / "run"), str(tmp_path / "found.v2.json")
     with pytest.warns(DataWarning):
-        train_run(load_settings(config, TINY), folder)
+        train_run(load_settings(config, TINY + ("dataset.allow_missing=true",)), folder)
     trained_on = read_json(os.path.join(folder, "manifest.json"))["recordings"]
     assert trained_on == {"train": ["rec_0", "rec_2"], "left_out": ["rec_1"]}
     with pytest.warns(DataWarning):
