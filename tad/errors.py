@@ -14,12 +14,19 @@ class DataWarning(UserWarning):
     """A recording or a segment was left out or repaired; the message names it."""
 
 
-def report_problem(message, strict):
-    """Tell of a problem in the data: a ``DataWarning``, or a ``UserError`` when ``strict``.
+NEVER_AN_ERROR = ("unknown label",)  # kinds of problems that --strict does not stop at
 
-    :param message: one sentence that names the recording and what was done about it.
-    :param strict: raise instead of warn.
+
+def reporter(strict):
+    """What tells of problems in the data: ``tell(kind, recording, text, done)`` warns, or raises when ``strict``.
+
+    ``kind`` groups problems (:mod:`tad.data.check`), ``text`` is a sentence; ``done`` says what is done about it, such
+    as "left out". When ``strict``, nothing is.
     """
-    if strict:
-        raise UserError(message + " (--strict)")
-    warnings.warn(message, DataWarning, stacklevel=2)
+    def tell(kind, recording, text, done):
+        message = "%s: %s" % (recording, text)
+        if strict and kind not in NEVER_AN_ERROR:
+            raise UserError("%s; stopped by --strict, without it: %s" % (message, done))
+        warnings.warn("%s; %s" % (message, done), DataWarning, stacklevel=2)
+
+    return tell

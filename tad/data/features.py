@@ -17,7 +17,14 @@ HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 
 
 class FeatureError(Exception):
-    """The features of one recording cannot be used; the message says why, in the middle of a sentence."""
+    """The features of one recording cannot be used; the message says why, in the middle of a sentence.
+
+    ``kind`` is one of ``missing``, ``unreadable``, ``shape`` and ``not finite``.
+    """
+
+    def __init__(self, message, kind="unreadable"):
+        super(FeatureError, self).__init__(message)
+        self.kind = kind
 
 
 class FeatureStore(object):
@@ -45,7 +52,7 @@ class FeatureStore(object):
             self._cache.move_to_end(name)
             return self._cache[name]
         if name not in self.ids:
-            raise FeatureError("has no features in %s" % self.path)
+            raise FeatureError("has no features in %s" % self.path, "missing")
         array = _checked(self._load(name))
         self._cache[name] = array
         self._room -= array.nbytes
@@ -57,9 +64,10 @@ class FeatureStore(object):
 def _checked(array):
     array = np.asarray(array)
     if array.ndim != 2:
-        raise FeatureError("has features of shape %s, where (snippets, channels) is needed" % (array.shape,))
+        raise FeatureError("has features of shape %s, where (snippets, channels) is needed" % (array.shape,),
+                           "shape")
     if 0 in array.shape:
-        raise FeatureError("has empty features of shape %s" % (array.shape,))
+        raise FeatureError("has empty features of shape %s" % (array.shape,), "shape")
     if array.dtype.kind not in "fiu":
         raise FeatureError("has features of type %s, where numbers are needed" % array.dtype)
     with np.errstate(over="ignore"):
@@ -68,7 +76,7 @@ def _checked(array):
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
         raise FeatureError("has NaN or infinite features (%d values, the first in snippet %d, channel %d)"
-                           % ((~finite).sum(), row, column))
+                           % ((~finite).sum(), row, column), "not finite")
     return array
 
 
@@ -107,7 +115,7 @@ def _open_npz(path):
             ids = frozenset(archive.files)
     except Exception as error:  # numpy raises zipfile, zlib, OS and value errors for a broken file
         raise UserError("cannot read the features %s: %s" % (path, error))
-    return partial(_guarded, _npz_member, path), ids
+    return partial(guarded, _npz_member, path), ids
 
 
 def _npz_member(path, name):
@@ -123,7 +131,7 @@ def _open_hdf5(path):
         raise UserError("cannot read the features %s: %s" % (path, error))
     if not ids:
         raise UserError("the HDF5 file %s holds no dataset at its top level" % path)
-    return partial(_guarded, _hdf5_dataset, path), ids
+    return partial(guarded, _hdf5_dataset, path), ids
 
 
 def _hdf5_dataset(path, name):
@@ -133,10 +141,10 @@ def _hdf5_dataset(path, name):
 
 def _read_file(files, name):
     path = files[name]
-    return _guarded(READERS[os.path.splitext(path)[1].lower()], path)
+    return guarded(READERS[os.path.splitext(path)[1].lower()], path)
 
 
-def _guarded(read, path, *name):
+def guarded(read, path, *name):
     """``read(path, *name)``, whose every failure becomes a :class:`FeatureError`."""
     try:
         return read(path, *name)
@@ -158,11 +166,12 @@ def _only_array(path):
         return archive[archive.files[0]]
 
 
-def _read_csv(path):
-    """Numbers separated by commas, with or without one line of column names."""
+def read_csv(path, delimiter=","):
+    """Numbers in columns, float64, with or without one line of column names."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=pandas.errors.DtypeWarning)
-        table = pandas.read_csv(path, header=None, dtype=str, skip_blank_lines=True)
+        table = pandas.read_csv(path, sep=r"\s+" if delimiter == " " else delimiter, header=None, dtype=str,
+                                skip_blank_lines=True)
     numbers = table.apply(pandas.to_numeric, errors="coerce")
     first_is_names = len(table) > 0 and numbers.iloc[0].isna().all()
     body = numbers.iloc[1:] if first_is_names else numbers
@@ -177,4 +186,4 @@ def _read_csv(path):
     return body.values.astype(np.float64)
 
 
-READERS = {".npy": _read_npy, ".npz": _only_array, ".csv": _read_csv}
+READERS = {".npy": _read_npy, ".npz": _only_array, ".csv": read_csv}

@@ -1,0 +1,17 @@
+"""``tad data``: own data into the package's formats, and a look at it before training.
+
+Each verb is one function that adds its parser; the group is this list.
+"""
+
+from tad.commands.data_check import add_check
+from tad.commands.data_import import add_import
+
+VERBS = (add_import, add_check)
+
+
+def add(verbs):
+    group = verbs.add_parser("data", help="import and check annotations and features")
+    inner = group.add_subparsers(dest="data_verb", metavar="VERB")
+    inner.required = True
+    for add_verb in VERBS:
+        add_verb(inner)
