@@ -29,7 +29,7 @@ class FeatureStore(object):
 
     def __init__(self, path, cache_mib=2048):
         self.path = path
-        self._load, self.ids = _open_store(path)
+        self._load, self.ids = open_store(path)
         self._cache = OrderedDict()
         self._room = cache_mib * 2 ** 20
 
@@ -72,7 +72,7 @@ def _checked(array):
     return array
 
 
-def _open_store(path):
+def open_store(path):
     """How to read one id, and the ids there are."""
     if not os.path.exists(path):
         raise UserError("the features %s do not exist; check dataset.features" % path)
