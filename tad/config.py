@@ -25,6 +25,9 @@ class DatasetSettings:
                                          "with neither, the features span the recording evenly", minimum=1e-6)
     stride: float = setting(1.0, "frames from one snippet to the next", minimum=1e-6)
     window: float = setting(1.0, "frames that one snippet covers", minimum=0.0)
+    timing: str = setting("auto", "auto: as at fps; fps: dataset.fps for every recording, whatever its own; even: the "
+                                  "features span each recording evenly, whatever its fps",
+                          choices=("auto", "fps", "even"))
     mode: str = setting("windows", "cut recordings into overlapping windows (THUMOS14's way), or rescale each to "
                                    "one fixed length (ActivityNet's way)", choices=("windows", "rescale"))
     length: Optional[int] = setting(None, "snippets in one window, or the fixed length", minimum=8, maximum=65536)

@@ -12,8 +12,8 @@ from tests.helpers import ROOT
 ORDER = (
     ("errors", "__init__"), ("files", "segments", "compat", "config"), ("settings",),
     ("data",), ("ops",), ("models",), ("proposals",), ("assignment",), ("losses", "postprocess"), ("evaluation",),
-    ("report",), ("detectors",), ("engine",), ("pipeline", "doctor"),
-    ("predict", "planning", "export", "machines"), ("commands",), ("cli",), ("__main__",),
+    ("report",), ("detectors",), ("engine",), ("planning",),
+    ("pipeline", "doctor"), ("predict", "export", "machines"), ("commands",), ("cli",), ("__main__",),
 )
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60

@@ -6,8 +6,8 @@ from tad.commands.common import say
 def add_to(data_verbs):
     """Add the verb ``features`` to those of ``tad data``."""
     verb = data_verbs.add_parser("features", help="make features from raw signals or from videos")
-    verb.add_argument("source", metavar="SOURCE", help="signals: a folder of ID.npy, .npz, .csv, .tsv or .txt, one .npz, "
-                      "one HDF5 file or one table; videos (with --backbone): a folder or a file")
+    verb.add_argument("source", metavar="SOURCE", help="signals: a folder of ID.npy, .npz, .csv, .tsv or .txt, one "
+                      ".npz, one HDF5 file or one table; videos (with --backbone): a folder or a file")
     verb.add_argument("--output", required=True, metavar="PATH", help="folder, or an HDF5 file by its name (.h5)")
     verb.add_argument("--rate", type=float, metavar="HZ", help="samples or frames a second; videos are brought to it")
     verb.add_argument("--window", type=int, metavar="N", help="samples or frames in a snippet (signals: one second)")
@@ -24,12 +24,12 @@ def add_to(data_verbs):
 
 def _add_signals(group):
     group.add_argument("--recipe", metavar="KINDS", help="flat: the samples of a window in one row (default); "
-                       "statistics: seven of each channel; spectrum: log power in --bands; or several, joined by commas")
+                       "statistics: seven of each channel; spectrum: log power in --bands; or several with commas")
     group.add_argument("--bands", type=int, metavar="N", help="frequency bands of a spectrum (default: 8)")
     group.add_argument("--missing", choices=("refuse", "interpolate"), help="what to do with NaN, infinity and empty "
                        "cells (default: refuse)")
-    group.add_argument("--normalize", metavar="ANNOTATIONS", help="first z-normalize each channel with the statistics "
-                       "of the recordings in --subset of this file")
+    group.add_argument("--normalize", metavar="ANNOTATIONS", help="first z-normalize each channel with the "
+                       "statistics of the recordings in --subset of this file")
     group.add_argument("--subset", metavar="NAME", default="training", help="default: %(default)s")
     group.add_argument("--id-column", metavar="NAME", help="column of one table that says which recording a row is of")
     group.add_argument("--time-column", metavar="NAME", help="column that holds a clock: where it jumps, samples are "
@@ -39,10 +39,10 @@ def _add_signals(group):
 
 
 def _add_videos(group):
-    group.add_argument("--backbone", metavar="NAME", help="one of torchvision's video networks: r3d_18, "
-                       "mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t")
-    group.add_argument("--weights", metavar="FILE", help="a .pt or .pth file of weights; the name of torchvision's, for "
-                       "for example KINETICS400_V1 (downloaded); or random, to try things out (default: torchvision's best)")
+    group.add_argument("--backbone", metavar="NAME", help="one of torchvision's video networks: r3d_18, mc3_18, "
+                       "r2plus1d_18, s3d, mvit_v1_b, mvit_v2_s, swin3d_t, swin3d_s or swin3d_b")
+    group.add_argument("--weights", metavar="FILE", help="a .pt or .pth file of weights; the name of torchvision's, "
+                       "for example KINETICS400_V1 (downloaded); or random, to try things out (default: torchvision's)")
     group.add_argument("--batch", type=int, default=8, metavar="N", help="windows at a time (default: %(default)s)")
     group.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
 

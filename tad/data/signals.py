@@ -51,7 +51,7 @@ def open_signals(path, columns=ALL_CHANNELS):
     if os.path.isfile(path) and os.path.splitext(path)[1].lower() not in (".npz",) + HDF5_SUFFIXES:
         raise UserError("the signals %s must be a folder, a table (%s), an .npz file or an HDF5 file (%s)"
                         % (path, ", ".join(TABLE_SUFFIXES), ", ".join(HDF5_SUFFIXES)))
-    load, ids = open_store(path)
+    load, ids = open_store(path)[:2]
     return lambda name: _as_samples(load(name)), sorted(ids)
 
 

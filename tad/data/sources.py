@@ -93,8 +93,8 @@ def make_grid(recording, snippets, settings):
 
 
 def _frame_grid(recording, settings):
-    """The grid by frames, or None where no rate is known; a recording's own rate comes first."""
-    fps = recording.fps or settings.fps
+    """The grid by frames, or None where no rate is known; unless settings say otherwise, its own rate comes first."""
+    fps = {"auto": recording.fps or settings.fps, "fps": settings.fps, "even": None}[settings.timing]
     return None if fps is None else TimeGrid.from_frames(fps, settings.stride, settings.window)
 
 
