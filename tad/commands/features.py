@@ -80,7 +80,7 @@ def _signals(options):
     plan = _plan(options)
     columns = Columns(options.id_column, options.time_column, tuple(options.drop))
     learn_from = None if options.normalize is None else _training(options)
-    made = make_features(options.source, options.output, plan, columns, learn_from, " ".join(command_line()),
+    made = make_features(options.source, options.output, plan, columns, learn_from, " ".join(["tad"] + command_line()[1:]),
                          options.overwrite, options.strict)
     windowing = plan.windowing
     for name, (filled, samples) in sorted(made.filled.items()):

@@ -39,18 +39,20 @@ class Normalization(NamedTuple):
         return (features - self.mean) / self.deviation
 
 
-def load_sources(recordings, store, settings, classes, width=None):
+def load_sources(recordings, store, settings, classes, width=None, shapes=None):
     """Sources of the recordings that can be used; every other one is reported by name and left out.
 
     :param settings: :class:`tad.config.DatasetSettings`
     :param classes: class names in the order of the detector's outputs.
     :param width: channels that the features must have, for inference; None, for training, takes the commonest width
         among them and reports recordings that show no action.
+    :param shapes: what :func:`readable_shapes` found, if features were read before.
     :returns: list of :class:`Source`, and the width.
     :raises UserError: no recording is left; the features of all cover another time than their recordings last; or, with
         ``settings.strict``, any problem.
     """
-    shapes = _readable_shapes(recordings, store, settings.strict)
+    if shapes is None:
+        shapes = readable_shapes(recordings, store, settings.strict)
     if width is None:
         _report_background(recordings, shapes, settings.strict)
     if width is None and shapes:
@@ -141,7 +143,8 @@ def identity_normalization(width):
     return Normalization(np.zeros(width, np.float32), np.ones(width, np.float32))
 
 
-def _readable_shapes(recordings, store, strict):
+def readable_shapes(recordings, store, strict):
+    """Shapes ``(T, C)`` by id of the features that can be read; every other recording is reported by name."""
     shapes = {}
     for recording in recordings:
         try:
