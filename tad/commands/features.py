@@ -76,11 +76,10 @@ def _recipe_like(options):
 def _signals(options):
     from tad.data.signal_features import make_features
     from tad.data.signals import Columns
-    from tad.report.manifest import command_line
     plan = _plan(options)
     columns = Columns(options.id_column, options.time_column, tuple(options.drop))
     learn_from = None if options.normalize is None else _training(options)
-    made = make_features(options.source, options.output, plan, columns, learn_from, " ".join(["tad"] + command_line()[1:]),
+    made = make_features(options.source, options.output, plan, columns, learn_from, _made_by(),
                          options.overwrite, options.strict)
     windowing = plan.windowing
     for name, (filled, samples) in sorted(made.filled.items()):
@@ -90,6 +89,11 @@ def _signals(options):
     say("snippet:  %d samples (%g s), the next one %d later (%g s); %s" % (
         windowing.window, windowing.window / windowing.rate, windowing.stride, windowing.stride / windowing.rate,
         " + ".join(windowing.kinds)))
+
+
+def _made_by():
+    from tad.report.manifest import command_line
+    return " ".join(["tad"] + command_line()[1:])
 
 
 def _plan(options):
