@@ -7,7 +7,7 @@ import warnings
 
 import tad
 from tad.commands import COMMANDS
-from tad.errors import DataWarning, UserError
+from tad.errors import DataNote, DataWarning, UserError
 
 
 def main(arguments=None):
@@ -66,6 +66,6 @@ def _once(show):
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
     if issubclass(category, DataWarning):
-        print("tad: warning: %s" % message, file=sys.stderr)
+        print("tad: %s: %s" % ("note" if issubclass(category, DataNote) else "warning", message), file=sys.stderr)
     else:
         print(warnings.formatwarning(message, category, filename, lineno, line), end="", file=sys.stderr)

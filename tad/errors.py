@@ -14,6 +14,10 @@ class DataWarning(UserWarning):
     """A recording or a segment was left out or repaired; the message names it."""
 
 
+class DataNote(DataWarning):
+    """Nothing is wrong, but something was taken from the data that the user did not say."""
+
+
 def report_problem(message, strict):
     """Tell of a problem in the data: a ``DataWarning``, or a ``UserError`` when ``strict``.
 

@@ -6,7 +6,7 @@ A run folder holds everything that a run made. ``train_run`` fills its checkpoin
 
 import os
 import warnings
-from typing import Any, Callable, NamedTuple, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -16,9 +16,21 @@ from tqdm import tqdm
 from tad import compat
 from tad.config import Settings
 from tad.data.annotations import class_names, in_subset, read_annotations, read_ground_truth
+from tad.data.external import external_scores
 from tad.data.features import FeatureStore
 from tad.data.fitting import fit_settings
 from tad.data.paths import data_path
+from tad.data.recipe import (
+    Recipe,
+    at_rate_of,
+    check_recipe,
+    find_recipe,
+    read_recipe,
+    recipe_from_dict,
+    recipe_to_dict,
+    with_recipe,
+)
+from tad.data.rows import open_rows
 from tad.data.sources import (
     Normalization,
     actions_checksum,
@@ -57,12 +69,22 @@ class Normalized(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What a checkpoint gives to inference."""
+    """What a checkpoint gives to inference; ``recipe`` is None where it was trained on features without one."""
 
     settings: Settings
     classes: Tuple[str, ...]
     normalization: Normalization
     detector: torch.nn.Module
+    recipe: Optional[Recipe]
+
+    def wanted_recipe(self, dataset, found):
+        """The recipe that features must have, where ``found`` is the one that they do have.
+
+        :param dataset: :class:`tad.config.DatasetSettings` that hold for them.
+        """
+        known = self.recipe or Recipe(normalization=found.normalization)
+        return known._replace(width=len(self.normalization.mean), fps=dataset.fps, stride=dataset.stride,
+                              window=dataset.window)
 
 
 def train_run(settings, folder, resume=False):
@@ -76,18 +98,25 @@ def train_run(settings, folder, resume=False):
     dataset = settings.dataset
     store = FeatureStore(data_path(dataset.features, "dataset.features"), dataset.cache_mib)
     annotations = data_path(dataset.annotations, "dataset.annotations")
+    recipe, place = read_recipe(store.path), find_recipe(store.path)
+    settings = with_recipe(settings, recipe, place)
+    dataset = settings.dataset
     recordings = in_subset(read_annotations(annotations, dataset.strict), dataset.train_subset, annotations)
+    recordings = at_rate_of(recordings, recipe, place, dataset.strict)
     classes = class_names(recordings)
     if not classes:
         raise UserError("%s has no annotated action in subset '%s' to learn from" % (annotations, dataset.train_subset))
     sources, width = load_sources(recordings, store, dataset, classes)
+    if recipe is not None:
+        check_width(recipe, width, place)
+        recipe = recipe._replace(width=width, stride=dataset.stride, window=dataset.window, fps=dataset.fps)
     check_learnable(sources, classes)
     settings = fit_settings(settings, sources)
     check_feasible(settings, sources)
     normalization = learn_normalization(sources, store) if dataset.normalize else identity_normalization(width)
     meta = {"settings": settings_to_dict(settings), "classes": list(classes), "width": width,
             "mean": normalization.mean.tolist(), "deviation": normalization.deviation.tolist(),
-            "actions": actions_checksum(sources)}
+            "actions": actions_checksum(sources), "recipe": recipe and recipe_to_dict(recipe)}
     checkpoints = os.path.join(folder, "checkpoints")
     found = open_run(folder, checkpoints, meta, resume)
     write_settings(settings, os.path.join(folder, "config.yaml"))
@@ -101,6 +130,13 @@ def train_run(settings, folder, resume=False):
     with_logs(folder, progress.step, lambda log: train(
         progress, sources, Normalized(store, normalization), settings, device, checkpoints, meta, log))
     return settings
+
+
+def check_width(recipe, width, place):
+    """Refuse features of another width than their recipe says."""
+    if recipe.width not in (None, width):
+        raise UserError("%s says that the features have width %d, but they have %d; is it the recipe of other features?"
+                        % (place, recipe.width, width))
 
 
 def open_run(folder, checkpoints, meta, resume):
@@ -139,13 +175,14 @@ def with_logs(folder, step, work):
         writer.close()
 
 
-def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None):
+def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None, external=None):
     """Detect in the recordings of a configured data set and write the detections.
 
     :param checkpoint: run folder or checkpoint file.
     :param output: detections file; None for ``detections.json`` in the run folder.
     :param subset: None for ``dataset.test_subset``.
     :param override: function that changes the checkpoint's settings, for data or device of another machine.
+    :param external: file of external scores (:mod:`tad.data.external`), or None.
     :returns: path of the detections, detections by id, and the :class:`Trained` that made them.
     """
     output = output or os.path.join(run_folder(checkpoint), "detections.json")
@@ -157,11 +194,17 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     annotations = data_path(dataset.annotations, "dataset.annotations")
     recordings = in_subset(read_annotations(annotations, dataset.strict), subset or dataset.test_subset, annotations)
     store = FeatureStore(data_path(dataset.features, "dataset.features"), dataset.cache_mib)
-    sources, _ = load_sources(recordings, store, dataset, trained.classes, len(trained.normalization.mean))
-    read = Normalized(store, trained.normalization)
+    recipe, place = read_recipe(store.path), find_recipe(store.path)
+    if recipe is not None:
+        settings = with_recipe(settings, recipe, place)
+        check_recipe(trained.wanted_recipe(settings.dataset, recipe), recipe, place)
+        recordings = at_rate_of(recordings, recipe, place, dataset.strict)
+    sources, _ = load_sources(recordings, store, settings.dataset, trained.classes, len(trained.normalization.mean))
+    scores = external_scores(external, trained.classes, [source.id for source in sources])
     detections = {}
     for source in tqdm(sources, desc="infer", unit="recording", disable=None):
-        detections[source.id] = detect(trained.detector, source, read(source.id), settings, device)
+        rows = open_rows(store, source.id).map(trained.normalization.apply)
+        detections[source.id] = detect(trained.detector, source, rows, settings, device, scores.get(source.id))
     write_detections(output, detections, trained.classes)
     return output, detections, trained
 
@@ -188,7 +231,9 @@ def load_trained(path, override=None):
     detector = build_detector(settings, meta["width"], len(meta["classes"]))
     load_weights(detector, checkpoint.group("averaged"))
     normalization = Normalization(np.array(meta["mean"], np.float32), np.array(meta["deviation"], np.float32))
-    return Trained(settings, tuple(meta["classes"]), normalization, detector.eval())
+    # Checkpoints from before there were recipes have none
+    recipe = None if meta.get("recipe") is None else recipe_from_dict(meta["recipe"], path)
+    return Trained(settings, tuple(meta["classes"]), normalization, detector.eval(), recipe)
 
 
 def score_run(folder, detections_path, detections, trained, subset=None):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tad.data.features import FeatureError
+from tad.data.rows import open_rows
 from tad.data.timegrid import TimeGrid
 from tad.errors import DataWarning, UserError, report_problem
 
@@ -97,7 +98,12 @@ def make_grid(recording, snippets, settings):
 def _frame_grid(recording, settings):
     """The grid by frames, or None where no rate is known; unless settings say otherwise, its own rate comes first."""
     fps = {"auto": recording.fps or settings.fps, "fps": settings.fps, "even": None}[settings.timing]
-    return None if fps is None else TimeGrid.from_frames(fps, settings.stride, settings.window)
+    return None if fps is None else frame_grid(fps, settings.stride, settings.window)
+
+
+def frame_grid(fps, stride, window):
+    """The grid by frames; a stride or window that nobody knows is one frame."""
+    return TimeGrid.from_frames(fps, 1.0 if stride is None else stride, 1.0 if window is None else window)
 
 
 def check_learnable(sources, classes):
@@ -148,7 +154,9 @@ def readable_shapes(recordings, store, strict):
     shapes = {}
     for recording in recordings:
         try:
-            shapes[recording.id] = store.read(recording.id).shape
+            rows = open_rows(store, recording.id)
+            rows.check()
+            shapes[recording.id] = rows.shape
         except FeatureError as error:
             report_problem("%s: %s; left out" % (recording.id, error), strict)
     return shapes
