@@ -3,7 +3,7 @@
 from tad.commands.common import say
 
 
-def add_to(data_verbs):
+def add_features(data_verbs):
     """Add the verb ``features`` to those of ``tad data``."""
     verb = data_verbs.add_parser("features", help="make features from raw signals or from videos")
     verb.add_argument("source", metavar="SOURCE", help="signals: a folder of ID.npy, .npz, .csv, .tsv or .txt, one "
