@@ -28,6 +28,9 @@ class DatasetSettings:
                                             "else 1", minimum=1e-6)
     window: Optional[float] = setting(None, "frames that one snippet covers; null takes the features' recipe, else 1",
                                       minimum=0.0)
+    timing: str = setting("auto", "auto: as at fps; fps: dataset.fps for every recording, whatever its own; even: the "
+                                  "features span each recording evenly, whatever its fps",
+                          choices=("auto", "fps", "even"))
     mode: str = setting("windows", "cut recordings into overlapping windows (THUMOS14's way), or rescale each to "
                                    "one fixed length (ActivityNet's way)", choices=("windows", "rescale"))
     length: Optional[int] = setting(None, "snippets in one window, or the fixed length", minimum=8, maximum=65536)

@@ -48,6 +48,7 @@ from tad.evaluation.detections import write_detections
 from tad.evaluation.evaluate import evaluate
 from tad.evaluation.thresholds import parse_thresholds
 from tad.files import check_writable, make_folder, write_json
+from tad.planning.feasible import check_feasible
 from tad.report.manifest import command_line, make_manifest
 from tad.report.timeline import draw_timelines
 from tad.settings import flatten, settings_from_dict, settings_to_dict, write_settings
@@ -111,6 +112,7 @@ def train_run(settings, folder, resume=False):
         recipe = recipe._replace(width=width, stride=dataset.stride, window=dataset.window, fps=dataset.fps)
     check_learnable(sources, classes)
     settings = fit_settings(settings, sources)
+    check_feasible(settings, sources)
     normalization = learn_normalization(sources, store) if dataset.normalize else identity_normalization(width)
     meta = {"settings": settings_to_dict(settings), "classes": list(classes), "width": width,
             "mean": normalization.mean.tolist(), "deviation": normalization.deviation.tolist(),

@@ -12,8 +12,8 @@ from tests.helpers import ROOT
 ORDER = (
     ("errors", "__init__"), ("files", "segments", "compat", "config"), ("settings",),
     ("data",), ("ops",), ("models",), ("proposals",), ("assignment",), ("losses", "postprocess"), ("evaluation",),
-    ("report",), ("detectors",), ("engine",), ("pipeline", "doctor"),
-    ("predict", "planning", "export", "machines"), ("commands",), ("cli",), ("__main__",),
+    ("report",), ("detectors",), ("engine",), ("planning",),
+    ("pipeline", "doctor"), ("predict", "export", "machines"), ("commands",), ("cli",), ("__main__",),
 )
 # The one import against the order: tad.load, inside its function, so that users need not know the parts
 DOORS = {(os.path.join("tad", "__init__.py"), "tad.predict.load_predictor")}

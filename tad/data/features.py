@@ -29,7 +29,7 @@ class FeatureStore(object):
 
     def __init__(self, path, cache_mib=2048):
         self.path = path
-        self._load, self.ids, self._files = _open_store(path)
+        self._load, self.ids, self._files = open_store(path)
         self._cache = OrderedDict()
         self._room = cache_mib * 2 ** 20
 
@@ -91,7 +91,7 @@ def checked_form(shape, dtype):
         raise FeatureError("has features of type %s, where numbers are needed" % dtype)
 
 
-def _open_store(path):
+def open_store(path):
     """How to read one id, the ids there are, and their files (None where all are in one)."""
     if not os.path.exists(path):
         raise UserError("the features %s do not exist; check dataset.features" % path)

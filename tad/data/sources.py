@@ -40,18 +40,20 @@ class Normalization(NamedTuple):
         return (features - self.mean) / self.deviation
 
 
-def load_sources(recordings, store, settings, classes, width=None):
+def load_sources(recordings, store, settings, classes, width=None, shapes=None):
     """Sources of the recordings that can be used; every other one is reported by name and left out.
 
     :param settings: :class:`tad.config.DatasetSettings`
     :param classes: class names in the order of the detector's outputs.
     :param width: channels that the features must have, for inference; None, for training, takes the commonest width
         among them and reports recordings that show no action.
+    :param shapes: what :func:`readable_shapes` found, if features were read before.
     :returns: list of :class:`Source`, and the width.
     :raises UserError: no recording is left; the features of all cover another time than their recordings last; or, with
         ``settings.strict``, any problem.
     """
-    shapes = _readable_shapes(recordings, store, settings.strict)
+    if shapes is None:
+        shapes = readable_shapes(recordings, store, settings.strict)
     if width is None:
         _report_background(recordings, shapes, settings.strict)
     if width is None and shapes:
@@ -94,8 +96,8 @@ def make_grid(recording, snippets, settings):
 
 
 def _frame_grid(recording, settings):
-    """The grid by frames, or None where no rate is known; a recording's own rate comes first."""
-    fps = recording.fps or settings.fps
+    """The grid by frames, or None where no rate is known; unless settings say otherwise, its own rate comes first."""
+    fps = {"auto": recording.fps or settings.fps, "fps": settings.fps, "even": None}[settings.timing]
     return None if fps is None else frame_grid(fps, settings.stride, settings.window)
 
 
@@ -147,7 +149,8 @@ def identity_normalization(width):
     return Normalization(np.zeros(width, np.float32), np.ones(width, np.float32))
 
 
-def _readable_shapes(recordings, store, strict):
+def readable_shapes(recordings, store, strict):
+    """Shapes ``(T, C)`` by id of the features that can be read; every other recording is reported by name."""
     shapes = {}
     for recording in recordings:
         try:
