@@ -8,6 +8,8 @@ import sys
 
 import torch
 
+from tad.errors import UserError
+
 TORCH_VERSION = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
 
 
@@ -37,6 +39,22 @@ def binary_architectures():
     """What PyTorch's own GPU code was built for, ``["sm_80", "compute_90"]``; None where it cannot be asked."""
     ask = getattr(torch.cuda, "get_arch_list", None)
     return (ask() if ask else None) or None
+
+
+def load_tensors(path):
+    """What a ``.pt`` or ``.pth`` file holds, on the CPU, through PyTorch's loader that can run no code.
+
+    Before PyTorch 2.6 that loader had holes (CVE-2025-32434), or did not exist.
+
+    :raises UserError: the file holds more than tensors, or this PyTorch cannot read it without risk.
+    """
+    if TORCH_VERSION < (2, 6):
+        raise UserError("%s cannot be read without risk by PyTorch %s; use PyTorch 2.6 or newer"
+                        % (path, torch.__version__))
+    try:
+        return torch.load(path, map_location=torch.device("cpu"), weights_only=True)
+    except Exception as error:  # a broken file surfaces as one of a dozen types
+        raise UserError("%s cannot be loaded as tensors alone: %s" % (path, str(error).strip().splitlines()[0]))
 
 
 def adam_step(count):

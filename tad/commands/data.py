@@ -1,11 +1,17 @@
-"""``tad data``: making and checking data sets."""
+"""``tad data``: own data into the package's formats, and a look at it before training.
 
-from tad.commands import features, synthesize
+Each verb is one function that adds its parser; the group is this list.
+"""
+
+from tad.commands.features import add_features
+from tad.commands.synthesize import add_synthesize
+
+VERBS = (add_features, add_synthesize)
 
 
 def add(verbs):
-    data = verbs.add_parser("data", help="make and check data sets")
-    data_verbs = data.add_subparsers(dest="data_verb", metavar="STEP")
-    data_verbs.required = True
-    features.add_to(data_verbs)
-    synthesize.add_to(data_verbs)
+    group = verbs.add_parser("data", help="make, import and check annotations and features")
+    inner = group.add_subparsers(dest="data_verb", metavar="VERB")
+    inner.required = True
+    for add_verb in VERBS:
+        add_verb(inner)

@@ -3,14 +3,15 @@
 from tad.commands.common import say
 
 
-def add_to(data_verbs):
+def add_features(data_verbs):
     """Add the verb ``features`` to those of ``tad data``."""
     verb = data_verbs.add_parser("features", help="make features from raw signals or from videos")
     verb.add_argument("source", metavar="SOURCE", help="signals: a folder of ID.npy, .npz, .csv, .tsv or .txt, one "
                       ".npz, one HDF5 file or one table; videos (with --backbone): a folder or a file")
     verb.add_argument("--output", required=True, metavar="PATH", help="folder, or an HDF5 file by its name (.h5)")
     verb.add_argument("--rate", type=float, metavar="HZ", help="samples or frames a second; videos are brought to it")
-    verb.add_argument("--window", type=int, metavar="N", help="samples or frames in a snippet (signals: one second)")
+    verb.add_argument("--window", type=int, metavar="N", help="samples or frames in a snippet (signals: one "
+                      "second; videos: 16 frames)")
     verb.add_argument("--stride", type=int, metavar="N", help="from one snippet to the next (default: half a window)")
     verb.add_argument("--like", metavar="FEATURES", help="make them as these features were made: their folder, file or "
                       "recipe; for new recordings of a trained detector")
@@ -76,11 +77,10 @@ def _recipe_like(options):
 def _signals(options):
     from tad.data.signal_features import make_features
     from tad.data.signals import Columns
-    from tad.report.manifest import command_line
     plan = _plan(options)
     columns = Columns(options.id_column, options.time_column, tuple(options.drop))
     learn_from = None if options.normalize is None else _training(options)
-    made = make_features(options.source, options.output, plan, columns, learn_from, " ".join(["tad"] + command_line()[1:]),
+    made = make_features(options.source, options.output, plan, columns, learn_from, _made_by(),
                          options.overwrite, options.strict)
     windowing = plan.windowing
     for name, (filled, samples) in sorted(made.filled.items()):
@@ -90,6 +90,11 @@ def _signals(options):
     say("snippet:  %d samples (%g s), the next one %d later (%g s); %s" % (
         windowing.window, windowing.window / windowing.rate, windowing.stride, windowing.stride / windowing.rate,
         " + ".join(windowing.kinds)))
+
+
+def _made_by():
+    from tad.report.manifest import command_line
+    return " ".join(["tad"] + command_line()[1:])
 
 
 def _plan(options):
@@ -123,4 +128,31 @@ def _training(options):
 
 
 def _videos(options):
-    raise NotImplementedError(options)
+    from tad.config import Settings
+    from tad.extraction.video import extract
+    from tad.pipeline import pick_device
+    from tad.settings import replace
+    plan = _video_plan(options)
+    device = pick_device(replace(Settings(), device=options.device))
+    made = extract(options.source, options.output, plan, device, _made_by(), options.overwrite, options.strict)
+    say("features: %d videos, %d snippets of %d values in %s" % (len(made.ids), made.snippets, made.width,
+                                                                 options.output))
+    say("snippet:  %d frames (%.3g s at %.5g a second), the next one %d later" % (
+        plan.window, plan.window / made.rate, made.rate, plan.stride))
+
+
+def _video_plan(options):
+    from tad.errors import UserError
+    from tad.extraction.video import USUAL_WINDOW, VideoPlan, plan_of
+    foreign = [key for key in ("recipe", "bands", "missing", "normalize", "id_column", "time_column")
+               if getattr(options, key) is not None]
+    if foreign or options.drop:
+        raise UserError("--%s is for signals, not for videos" % (foreign + ["drop"])[0].replace("_", "-"))
+    if options.like is not None:
+        extra = ["--" + key for key in ("rate", "window", "stride", "backbone") if getattr(options, key) is not None]
+        if extra:
+            raise UserError("--like takes everything from a recipe; leave %s out" % ", ".join(extra))
+        return plan_of(_recipe_like(options), options.like, options.weights, options.batch)
+    window = USUAL_WINDOW if options.window is None else options.window
+    stride = max(1, window // 2) if options.stride is None else options.stride
+    return VideoPlan(options.backbone, options.weights, options.rate, window, stride, options.batch)

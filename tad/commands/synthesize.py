@@ -3,7 +3,7 @@
 from tad.commands.common import say
 
 
-def add_to(verbs):
+def add_synthesize(verbs):
     verb = verbs.add_parser("synthesize", help="make up a small data set with known actions, to try things on")
     verb.add_argument("folder", metavar="FOLDER", help="gets features/, annotations.json and annotations.csv")
     for name, default, words in (("recordings", 12, "recordings"), ("tested", 3, "of them in the subset validation"),

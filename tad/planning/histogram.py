@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from tad.files import atomic_write
 
@@ -42,6 +43,7 @@ def draw_histogram(path, seconds, marks):
     axes = figure.add_subplot(1, 1, 1)
     axes.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=BARS, edgecolor="white")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: "%g" % value))
     for (place, name), colour in zip(marks, MARKS):
         axes.axvline(place, color=colour, linewidth=2, label="%s: %.3g s" % (name, place))
     axes.set_xlabel("duration of a training action in seconds")

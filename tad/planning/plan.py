@@ -192,7 +192,7 @@ def _size_choices(settings, sources, recipe, classes):
         settings = choose("augment.splice", 0.7, "so few recordings would teach the order in which they show their "
                           "actions")
     if snippets < SMALL_DATA:
-        settings = choose("deeplab.width", 64, "%d training snippets: enough for the benchmarks of this size, and faster "
+        settings = choose("deeplab.width", 64, "%d training snippets: enough on benchmarks of this size, and faster "
                           "than 128" % snippets)
     signals = (recipe.other or {}).get("signals", {}) if recipe is not None else {}
     if "flat" in signals.get("kinds", ()) and recipe.window > 1:
