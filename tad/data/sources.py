@@ -41,7 +41,7 @@ class Normalization(NamedTuple):
         return (features - self.mean) / self.deviation
 
 
-def load_sources(recordings, store, settings, classes, width=None, shapes=None, tell=None):
+def load_sources(recordings, store, settings, classes, width=None, tell=None, shapes=None):
     """Sources of the recordings that can be used; every other one is reported by name and left out.
 
     :param settings: :class:`tad.config.DatasetSettings`
@@ -112,8 +112,9 @@ def make_grid(recording, snippets, settings, tell=None):
     # Half a window lies before the centre of snippet 0
     tolerance = max(2 * grid.step_s + 2 * grid.origin_s, 0.05 * covered)
     if duration is not None and abs(covered - duration) > tolerance:
+        fitting = _fitting_stride(grid, snippets, duration, settings)
         tell("length", recording.id, "its %d snippets cover %.2f s by fps, stride and window, but its duration is "
-             "%.2f s%s; used as it is" % (snippets, covered, duration, _fitting_stride(grid, snippets, duration, settings)))
+             "%.2f s%s; used as it is" % (snippets, covered, duration, fitting))
     return grid
 
 
