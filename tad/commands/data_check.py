@@ -13,13 +13,13 @@ def add_check(verbs):
     verb.add_argument("--config", metavar="FILE", help="YAML file, or the name of a shipped one: "
                       + ", ".join(shipped_configs()))
     verb.add_argument("--annotations", metavar="FILE", help="instead of a configuration: ActivityNet-style JSON")
-    verb.add_argument("--features", metavar="PATH", help="folder, .npz or HDF5 file; without it only "
-                      "annotations are looked at")
+    verb.add_argument("--features", metavar="PATH",
+                      help="folder, .npz or HDF5 file; without it only annotations are looked at")
     verb.add_argument("--fps", type=float, metavar="N", help="frames a second (default: the features' recipe)")
     verb.add_argument("--stride", type=float, metavar="N", help="frames from one snippet to the next")
     verb.add_argument("--window", type=float, metavar="N", help="frames that one snippet covers")
-    verb.add_argument("--subset", action="append", metavar="NAME", help="look at this subset; may be repeated (default: "
-                      "the two of the configuration, else all)")
+    verb.add_argument("--subset", action="append", metavar="NAME",
+                      help="look at this subset; may be repeated (default: the two of the configuration, else all)")
     verb.add_argument("--threshold", type=float, metavar="PART",
                       help="part of a subset that may be unusable (default: dataset.max_missing, 0.1)")
     verb.add_argument("--json", action="store_true", help="everything, for scripts")

@@ -14,7 +14,8 @@ def add_import(verbs):
         "import", help="annotations of other tools, or features, into the package's formats",
         description="tad data import FILE... --output annotations.json reads annotations; tad data import --features "
         "FOLDER --output FOLDER_OR_H5 reads features. What was recognised is told before anything is written.")
-    verb.add_argument("inputs", nargs="*", metavar="FILE", help="annotation files or folders of them")
+    verb.add_argument("inputs", nargs="*", metavar="FILE",
+                      help="annotation files or folders of them; SUBSET=FILE says which subset they are")
     verb.add_argument("--output", required=True, metavar="PATH", help="annotations.json; for features a folder or .h5")
     verb.add_argument("--force", action="store_true", help="replace an output that exists")
     verb.add_argument("--features", action="append", default=[], metavar="PATH",
@@ -83,11 +84,11 @@ def _import(options):
 def _import_annotations(options):
     from tad.data.importers.database import make_database, summary
     from tad.data.importers.features import check_free
-    from tad.data.importers.registry import read_files
+    from tad.data.importers.registry import read_inputs
     from tad.files import check_writable, write_json
     check_free(options.output, options.force)
     check_writable(options.output)
-    used, reading = read_files(options.inputs, _reading_options(options), options.format)
+    reading = read_inputs(options.inputs, _reading_options(options), options.format)
     say("read as %s" % reading.title)
     imported = make_database(reading, _wishes(options))
     for line in imported.said + summary(imported, reading):

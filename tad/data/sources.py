@@ -112,9 +112,9 @@ def make_grid(recording, snippets, settings, tell=None):
     # Half a window lies before the centre of snippet 0
     tolerance = max(2 * grid.step_s + 2 * grid.origin_s, 0.05 * covered)
     if duration is not None and abs(covered - duration) > tolerance:
-        fitting = _fitting_stride(grid, snippets, duration, settings)
         tell("length", recording.id, "its %d snippets cover %.2f s by fps, stride and window, but its duration is "
-             "%.2f s%s; used as it is" % (snippets, covered, duration, fitting))
+             "%.2f s%s; used as it is"
+             % (snippets, covered, duration, _fitting_stride(grid, snippets, duration, settings)))
     return grid
 
 

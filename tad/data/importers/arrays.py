@@ -8,6 +8,7 @@ import numpy as np
 
 from tad.data.features import HDF5_SUFFIXES, READERS, guarded, read_csv
 from tad.data.importers.delimited import guess_delimiter
+from tad.data.recipe import FILE_SUFFIX, FOLDER_RECIPE
 from tad.errors import UserError
 from tad.files import open_archive
 
@@ -33,10 +34,10 @@ def find_items(path, strip=()):
     """
     if not os.path.exists(path):
         raise UserError("the features %s do not exist" % path)
-    files = sorted(_files_in(path)) if os.path.isdir(path) else [path]
+    files = [file for file in sorted(_files_in(path)) if not is_recipe(file)] if os.path.isdir(path) else [path]
     items, others = [], []
     for file in files:
-        if os.path.splitext(file)[1].lower() in SUFFIXES and not file.endswith(".recipe.json"):
+        if os.path.splitext(file)[1].lower() in SUFFIXES:
             items += _items_of(file, strip)
         else:
             others.append(file)
@@ -49,6 +50,11 @@ def find_items(path, strip=()):
                             % (seen[item.id], item.place, item.id))
         seen[item.id] = item.place
     return sorted(items, key=lambda item: item.id), others
+
+
+def is_recipe(path):
+    """Whether a file says how features were made (:mod:`tad.data.recipe`)."""
+    return os.path.basename(path) == FOLDER_RECIPE or path.endswith(FILE_SUFFIX)
 
 
 def _files_in(folder):

@@ -8,18 +8,18 @@ from tad.errors import UserError
 # In the order of preference; compared without case, spaces and punctuation
 SYNONYMS = {
     "recording": "recording recordingid recordingname video videoid videoname vid youtubeid file fileid filename "
-                 "filepath path media mediafile mediafilename audiofilename clip clipid clipname sequence sequenceid seq seqid "
-                 "session sessionid trial trialid stem observationid observation source id name",
+                 "filepath path media mediafile mediafilename audiofilename clip clipid clipname sequence "
+                 "sequenceid seq seqid session sessionid trial trialid stem observationid observation source id name",
     "start": "start starttime starts startsec startsecs startseconds tstart begin begintime begins beginning beginsec "
              "onset onsetsec from tinit t0 timestart timebegin segmentstart startms startmillis beginms onsetms "
              "startframe framestart startf fstart finit beginframe firstframe framebegin",
-    "end": "end endtime ends endsec endsecs endseconds tend stop stoptime stops stopsec offset offsetsec to until finish "
-           "t1 timeend timestop segmentend endms endmillis stopms offsetms endframe frameend endf fend stopframe "
-           "lastframe framestop",
+    "end": "end endtime ends endsec endsecs endseconds tend stop stoptime stops stopsec offset offsetsec to until "
+           "finish t1 timeend timestop segmentend endms endmillis stopms offsetms endframe frameend endf fend "
+           "stopframe lastframe framestop",
     "length": "length len dur duration durationsec durations durationms segmentduration eventduration",
     "label": "label labels labelname class classname category categoryname action actionname activity "
-             "activityname behavior behaviour behaviorname event eventname gesture trialtype type annotation tag phase code value "
-             "labelid labelidx labelindex classid classidx actionid actionidx typeidx",
+             "activityname behavior behaviour behaviorname event eventname gesture trialtype type annotation tag "
+             "phase code value labelid labelidx labelindex classid classidx actionid actionidx typeidx",
     "frame": "frame frameid frameindex frameidx framenumber frameno tstep tstepid timestep step sample sampleid "
              "sampleindex index time timestamp timesec seconds t",
     "duration": "duration recordingduration videoduration videolength recordinglength medialength mediaduration "
@@ -34,7 +34,7 @@ _FRAME_WORDS = ("finit", "fend", "fstart", "startf", "endf")
 
 
 class Columns(NamedTuple):
-    """``index``: role -> number of the column from 0; ``names``: role -> its name; ``others``: role -> also possible."""
+    """``index``: role -> number of the column from 0; ``names``: its name; ``others``: what it might be instead."""
 
     index: Dict[str, int]
     names: Dict[str, str]

@@ -71,7 +71,7 @@ def summary(imported, reading):
                              count(len(labels), "label"))]
     lines.append("labels: " + shortened(("%s (%d)" % pair for pair in labels.most_common()), 12))
     per_subset = OrderedDict()
-    for name, entry in database.items():
+    for entry in database.values():
         per_subset.setdefault(entry["subset"], []).append(len(entry["annotations"]))
     lines += ["subset '%s': %s, %s" % (subset, count(len(counts), "recording"), count(sum(counts), "action"))
               for subset, counts in per_subset.items()]
@@ -79,6 +79,12 @@ def summary(imported, reading):
     if without:
         lines.append("no duration is known of %s (%s); --durations FILE, or --features with --fps, gives it"
                      % (count(len(without), "recording"), shortened(without, 3)))
+    beyond = [name for name, entry in database.items()
+              if any(action["segment"][0] >= entry.get("duration", action["segment"][0] + 1)
+                     for action in entry["annotations"])]
+    if beyond:
+        lines.append("actions of %s begin after its duration (%s); are times or durations in another unit (--unit)?"
+                     % (count(len(beyond), "recording"), shortened(beyond, 3)))
     reasons = OrderedDict()
     for reason, place in reading.left_out:
         reasons.setdefault(reason, []).append(place)

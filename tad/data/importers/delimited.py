@@ -79,7 +79,8 @@ def guess_delimiter(text):
     best, best_score = None, (0.5, 0)
     for delimiter in list(DELIMITERS) + [" "]:
         counts = [len(cells) for cells in _split(lines, delimiter)]
-        if not counts or counts[0] < (3 if delimiter == " " else 2):
+        # A line of prose has blanks too
+        if not counts or counts[0] < (3 if delimiter == " " else 2) or (delimiter == " " and len(counts) < 2):
             continue
         agree = counts.count(counts[0]) / float(len(counts))
         # Spaces also stand between the words of one cell: only when nothing else divides the lines

@@ -49,6 +49,7 @@ def import_features(paths, output, wishes):
     :raises UserError: the layout is not to be known, nothing is usable, or the output exists.
     """
     check_free(output, wishes.force)
+    _check_kind(output)
     said, left_out = [], OrderedDict()
     streams = [_open_stream(path, wishes, said, left_out) for path in paths]
     names = _common_ids(streams, said)
@@ -88,6 +89,9 @@ def check_free(output, force):
     taken = os.path.exists(output) and not (os.path.isdir(output) and not os.listdir(output))
     if taken and not force:
         raise UserError("%s exists already; choose another --output, or replace it with --force" % output)
+
+
+def _check_kind(output):
     if os.path.exists(output) and os.path.isdir(output) == output.lower().endswith(HDF5_SUFFIXES):
         raise UserError("%s is a %s, and the output would not be one; choose another --output"
                         % (output, "folder" if os.path.isdir(output) else "file"))

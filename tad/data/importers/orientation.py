@@ -35,9 +35,9 @@ def decide(shapes, evidence, told=None, where="the features"):
     if found is not None:
         return found
     example = next(iter(shapes.items()))
-    raise UserError("cannot tell whether %s are (snippets, channels) or (channels, snippets), for example '%s' of "
-                    "shape %s; give --layout TC or --layout CT, or the durations (--annotations or --durations, with --fps "
-                    "and --stride)" % (where, example[0], tuple(example[1])))
+    raise UserError("cannot tell whether %s are (snippets, channels) or (channels, snippets), for example '%s' "
+                    "of shape %s; give --layout TC or --layout CT, or the durations (--annotations or --durations, "
+                    "with --fps and --stride)" % (where, example[0], tuple(example[1])))
 
 
 def _commonest(lengths):

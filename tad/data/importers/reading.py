@@ -90,7 +90,7 @@ class InputFile(object):
     def is_text(self):
         """Whether there is text in the file, in the encoding that was given."""
         try:
-            return bool(self.text.strip()) and "\0" not in self.text[:4096]
+            return bool(self.text.strip())
         except UserError:
             return False
 
@@ -124,6 +124,8 @@ def _decoded(path, encoding):
     # Spreadsheets save "Unicode text" as UTF-16 with a byte order mark
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "utf-16"
+    elif b"\0" in raw[:4096]:
+        raise UserError("%s holds binary data, where text is needed" % path)
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:

@@ -1,10 +1,11 @@
 """Which formats there are, and which one some files have."""
 
 import os
+from collections import OrderedDict
 from typing import Any, NamedTuple
 
 from tad.data.importers import activitynet, boris, elan, label_studio, table, thumos, via
-from tad.data.importers.reading import InputFile
+from tad.data.importers.reading import InputFile, Reading, unite
 from tad.data.naming import shortened
 from tad.errors import UserError
 
@@ -34,13 +35,13 @@ def read_files(paths, options, word=None):
     """The annotations in some files or folders.
 
     :param word: a format of ``WORDS``; None looks into the files.
-    :returns: the :class:`Format` and its :class:`tad.data.importers.reading.Reading`.
+    :returns: :class:`tad.data.importers.reading.Reading`
     :raises UserError: nothing can be read, or the files have several formats.
     """
     files = [InputFile(path, options.encoding) for path in _input_paths(paths)]
     if word is not None:
         chosen = next(entry for entry in FORMATS if entry.word == word)
-        return chosen, chosen.module.read(files, options)
+        return chosen.module.read(files, options)
     recognised = [(file, _format_of(file)) for file in files]
     found = [entry for entry in FORMATS if any(other is entry for _, other in recognised)]
     if not found:
@@ -52,8 +53,41 @@ def read_files(paths, options, word=None):
     chosen = found[0]
     reading = chosen.module.read([file for file, entry in recognised if entry is chosen], options)
     strange = [file.path for file, entry in recognised if entry is None]
-    return chosen, reading._replace(left_out=reading.left_out + [("files of no known format", path)
-                                                                  for path in strange])
+    return reading._replace(left_out=reading.left_out + [("files of no known format", path) for path in strange])
+
+
+def read_inputs(inputs, options, word=None):
+    """The annotations in some inputs, each a path or ``SUBSET=PATH``.
+
+    :returns: one :class:`tad.data.importers.reading.Reading`; recordings of ``SUBSET=PATH`` have that subset.
+    :raises UserError: as :func:`read_files`; or a recording is in two subsets.
+    """
+    groups = OrderedDict()
+    for text in inputs:
+        subset, path = _subset_and_path(text)
+        groups.setdefault(subset, []).append(path)
+    readings = OrderedDict((subset, read_files(paths, options, word)) for subset, paths in groups.items())
+    if list(readings) == [None]:
+        return readings[None]
+    about, owner = {}, {}
+    for subset, reading in readings.items():
+        names = {row.recording for row in reading.rows} | set(reading.about)
+        for name in sorted(names):
+            if name in owner and owner[name] != subset:
+                raise UserError("recording '%s' is in the files of '%s' and in those of '%s'"
+                                % (name, owner[name], subset))
+            owner[name] = subset
+            unite(about, name, **dict(reading.about[name]._asdict() if name in reading.about else {},
+                                      **({} if subset is None else {"subset": subset})))
+    parts = list(readings.values())
+    return Reading("; ".join(part.title for part in parts), sum((part.rows for part in parts), []), about,
+                   list(OrderedDict.fromkeys(sum((part.said for part in parts), []))),
+                   sum((part.left_out for part in parts), []))
+
+
+def _subset_and_path(text):
+    subset, sign, path = text.partition("=")
+    return (subset, path) if sign and subset and not os.path.exists(text) and os.path.exists(path) else (None, text)
 
 
 def _format_of(file):
@@ -84,8 +118,6 @@ def _nothing_recognised(files):
     if readable:
         return "%s: recognised no format of annotations; force one with --format %s" % (
             shortened(file.path for file in readable), "|".join(WORDS))
-    if len(files) == 1:
-        # Reading it again tells what is wrong with it: permission, encoding, or nothing in it
-        text = files[0].text
-        return "%s %s" % (files[0].path, "holds binary data, where text is needed" if text.strip() else "is empty")
+    if len(files) == 1 and not files[0].text.strip():  # asking for the text tells what keeps it from being read
+        return "%s is empty" % files[0].path
     return "none of %s is readable text" % shortened(file.path for file in files)

@@ -13,7 +13,7 @@ OPTIONAL = ("subset", "duration", "fps")
 
 
 def recognises(file):
-    return looks_like_table(file)
+    return not file.is_json and looks_like_table(file)
 
 
 def read(files, options):
