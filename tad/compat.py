@@ -57,6 +57,29 @@ def load_tensors(path):
         raise UserError("%s cannot be loaded as tensors alone: %s" % (path, str(error).strip().splitlines()[0]))
 
 
+def load_array(path):
+    """The one tensor of a ``.pt`` file as a NumPy array, through PyTorch's loader that can run no code.
+
+    Before PyTorch 2.6 that loader had holes (CVE-2025-32434), or did not exist.
+
+    :raises UserError: this PyTorch cannot read the file without risk.
+    :raises ValueError: the file holds something else than one tensor.
+    """
+    if TORCH_VERSION < (2, 6):
+        raise UserError("%s cannot be read without risk by PyTorch %s; save it as .npy, or use PyTorch 2.6 or newer"
+                        % (path, torch.__version__))
+    try:
+        value = torch.load(path, map_location=torch.device("cpu"), weights_only=True)
+    except Exception as error:  # whatever is no plain tensor, and broken archives, come as a dozen types
+        raise ValueError("is no file of tensors alone: %s" % str(error).strip().splitlines()[0][:200])
+    while isinstance(value, (dict, list, tuple)) and len(value) == 1:
+        value = next(iter(value.values() if isinstance(value, dict) else value))
+    if not isinstance(value, torch.Tensor):
+        raise ValueError("holds a %s where one tensor is needed" % type(value).__name__)
+    value = value.detach()
+    return (value.float() if value.is_floating_point() else value).numpy()
+
+
 def adam_step(count):
     """Adam's step counter as the optimizer of this PyTorch keeps it: a tensor since 1.12, a number before."""
     return torch.tensor(float(count)) if TORCH_VERSION >= (1, 12) else count

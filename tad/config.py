@@ -37,6 +37,8 @@ class DatasetSettings:
     overlap: float = setting(0.5, "part of a window that the next one covers again", minimum=0.0, maximum=0.9)
     normalize: bool = setting(True, "z-normalize each channel with the training subset's mean and deviation")
     strict: bool = setting(False, "stop at the first problem in the data instead of warning and leaving it out")
+    max_missing: float = setting(0.1, "part of a subset's recordings that may be unusable", minimum=0.0, maximum=1.0)
+    allow_missing: bool = setting(False, "go on whatever part of the recordings is unusable; it is told by name")
     cache_mib: int = setting(2048, "features kept in memory", minimum=0)
 
 

@@ -18,12 +18,25 @@ class DataNote(DataWarning):
     """Nothing is wrong, but something was taken from the data that the user did not say."""
 
 
+NEVER_AN_ERROR = ("unknown label",)  # kinds of problems that --strict does not stop at
+
+
+def reporter(strict):
+    """What tells of problems in the data: ``tell(kind, recording, text)`` warns, or raises when ``strict``.
+
+    ``kind`` groups problems (:mod:`tad.data.check`), ``text`` is a sentence that says what was done about it.
+    """
+    def tell(kind, recording, text):
+        report_problem("%s: %s" % (recording, text), strict and kind not in NEVER_AN_ERROR)
+
+    return tell
+
+
 def report_problem(message, strict):
     """Tell of a problem in the data: a ``DataWarning``, or a ``UserError`` when ``strict``.
 
-    :param message: one sentence that names the recording and what was done about it.
-    :param strict: raise instead of warn.
+    :param message: one sentence that names the recording or file and says what was done about it.
     """
     if strict:
         raise UserError(message + " (--strict)")
-    warnings.warn(message, DataWarning, stacklevel=2)
+    warnings.warn(message, DataWarning, stacklevel=3)

@@ -37,6 +37,7 @@ from tad.data.sources import (
     check_learnable,
     identity_normalization,
     learn_normalization,
+    left_out,
     load_sources,
 )
 from tad.detectors import build_detector
@@ -54,7 +55,8 @@ from tad.report.timeline import draw_timelines
 from tad.settings import flatten, settings_from_dict, settings_to_dict, write_settings
 
 # Settings that may change when a training is resumed, because no weight depends on them
-FREE_TO_CHANGE = ("device", "threads", "dataset.test_subset", "dataset.strict", "dataset.cache_mib", "train.workers",
+FREE_TO_CHANGE = ("device", "threads", "dataset.test_subset", "dataset.strict", "dataset.max_missing",
+                  "dataset.allow_missing", "dataset.cache_mib", "train.workers",
                   "train.checkpoint_every", "train.log_every", "postprocess.", "evaluation.")
 
 
@@ -122,7 +124,8 @@ def train_run(settings, folder, resume=False):
     write_settings(settings, os.path.join(folder, "config.yaml"))
     write_json(os.path.join(folder, "manifest.json"),
                make_manifest(settings, device, command_line(), [annotations, store.path],
-                             {"train": [source.id for source in sources]}))
+                             {"train": [source.id for source in sources],
+                              "train_left_out": left_out(recordings, sources)}))
     torch.manual_seed(settings.seed)
     progress = start(build_detector(settings, width, len(classes)).to(device), settings)
     if found is not None:
@@ -205,7 +208,7 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     for source in tqdm(sources, desc="infer", unit="recording", disable=None):
         rows = open_rows(store, source.id).map(trained.normalization.apply)
         detections[source.id] = detect(trained.detector, source, rows, settings, device, scores.get(source.id))
-    write_detections(output, detections, trained.classes)
+    write_detections(output, detections, trained.classes, left_out(recordings, sources))
     return output, detections, trained
 
 

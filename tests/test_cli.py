@@ -133,7 +133,7 @@ MISTAKES = {
     "resumed with other actions": (lambda: database(lambda d: d["rec_0"]["annotations"].pop()), RESUME,
                                    ["run", "the actions of the data"]),
     "actions without features only": (lambda: (os.unlink("features/rec_2.npy"), database(
-        lambda d: [d[name].update(annotations=[]) for name in ("rec_0", "rec_1")])), TRAIN,
+        lambda d: [d[name].update(annotations=[]) for name in ("rec_0", "rec_1")])), TRAIN + ["--allow-missing"],
                                       ["none of the 2 training recordings", "shows an action"]),
     "absent GPU": (nothing, TRAIN + ["--set", "device=cuda:7"], ["cuda:7", "device=cpu"]),
     "absent GPU for infer": (nothing, INFER + ["--set", "device=cuda:7"], ["cuda:7", "device=cpu"]),

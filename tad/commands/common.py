@@ -16,11 +16,14 @@ def add_changes(parser):
     parser.add_argument("--set", dest="assignments", action="append", default=[], metavar="KEY=VALUE",
                         help="change one setting, for example train.steps=500; may be repeated")
     parser.add_argument("--strict", action="store_true", help="stop at the first problem in the data")
+    parser.add_argument("--allow-missing", action="store_true",
+                        help="go on without recordings that cannot be used, however many they are")
 
 
 def changes(options):
     """The assignments that the options of :func:`add_changes` stand for."""
-    return options.assignments + (["dataset.strict=true"] if options.strict else [])
+    return (options.assignments + (["dataset.strict=true"] if options.strict else [])
+            + (["dataset.allow_missing=true"] if options.allow_missing else []))
 
 
 def say(text):

@@ -17,7 +17,14 @@ HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 
 
 class FeatureError(Exception):
-    """The features of one recording cannot be used; the message says why, in the middle of a sentence."""
+    """The features of one recording cannot be used; the message says why, in the middle of a sentence.
+
+    ``kind`` is one of ``missing``, ``unreadable``, ``shape`` and ``not finite``.
+    """
+
+    def __init__(self, message, kind="unreadable"):
+        super(FeatureError, self).__init__(message)
+        self.kind = kind
 
 
 class FeatureStore(object):
@@ -47,7 +54,7 @@ class FeatureStore(object):
         :raises FeatureError: nowhere.
         """
         if name not in self.ids:
-            raise FeatureError("has no features in %s" % self.path)
+            raise FeatureError("has no features in %s" % self.path, "missing")
         return (self.path, name) if self._files is None else (self._files[name], None)
 
     def read(self, name):
@@ -77,16 +84,16 @@ def checked(array, first=0):
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
         raise FeatureError("has NaN or infinite features (%d values, the first in snippet %d, channel %d)"
-                           % ((~finite).sum(), first + row, column))
+                           % ((~finite).sum(), first + row, column), "not finite")
     return array
 
 
 def checked_form(shape, dtype):
     """Refuse what cannot be features by its shape or type."""
     if len(shape) != 2:
-        raise FeatureError("has features of shape %s, where (snippets, channels) is needed" % (tuple(shape),))
+        raise FeatureError("has features of shape %s, where (snippets, channels) is needed" % (tuple(shape),), "shape")
     if 0 in shape:
-        raise FeatureError("has empty features of shape %s" % (tuple(shape),))
+        raise FeatureError("has empty features of shape %s" % (tuple(shape),), "shape")
     if dtype.kind not in "fiu":
         raise FeatureError("has features of type %s, where numbers are needed" % dtype)
 
@@ -180,11 +187,12 @@ def _only_array(path):
         return archive[archive.files[0]]
 
 
-def _read_csv(path):
-    """Numbers separated by commas, with or without one line of column names."""
+def read_csv(path, delimiter=","):
+    """Numbers in columns, float64, with or without one line of column names."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=pandas.errors.DtypeWarning)
-        table = pandas.read_csv(path, header=None, dtype=str, skip_blank_lines=True)
+        table = pandas.read_csv(path, sep=r"\s+" if delimiter == " " else delimiter, header=None, dtype=str,
+                                skip_blank_lines=True)
     numbers = table.apply(pandas.to_numeric, errors="coerce")
     first_is_names = len(table) > 0 and numbers.iloc[0].isna().all()
     body = numbers.iloc[1:] if first_is_names else numbers
@@ -199,4 +207,4 @@ def _read_csv(path):
     return body.values.astype(np.float64)
 
 
-READERS = {".npy": _read_npy, ".npz": _only_array, ".csv": _read_csv}
+READERS = {".npy": _read_npy, ".npz": _only_array, ".csv": read_csv}

@@ -11,7 +11,7 @@ from tad.data.features import FeatureStore
 from tad.data.fitting import LONGEST_WINDOW, RESCALED_LENGTH, action_durations, fit_settings, output_stride
 from tad.data.recipe import read_recipe
 from tad.data.sources import check_learnable, load_sources, readable_shapes
-from tad.errors import UserError
+from tad.errors import UserError, reporter
 from tad.planning.feasible import check_feasible, check_snippets, window_count
 from tad.planning.find import choose_subsets
 from tad.planning.memory import LARGEST_BATCH, SHARE, fitting_batch, free_memory, measure_cost
@@ -69,7 +69,7 @@ def make_plan(found, wishes):
     train = in_subset(found.recordings, subsets.train, found.annotations)
     test = in_subset(found.recordings, subsets.test, found.annotations)
     everyone = train + [recording for recording in test if recording not in train]
-    shapes = readable_shapes(everyone, store, False)
+    shapes = readable_shapes(everyone, store, reporter(False))
     if not shapes:
         raise UserError("no recording in %s has features in %s that can be used" % (found.annotations, found.features))
     recipe = read_recipe(found.features)

@@ -183,7 +183,8 @@ class Predictor(object):
         check_recipe(self.trained.wanted_recipe(dataset, recipe), recipe, place)
         if rate.duration is not None:
             return _spanning(rate, len(rows), place)
-        fps = dataset.fps or recipe.fps
+        even = dataset.timing == "even" and rate.fps is None
+        fps = recipe.fps if even or dataset.fps is None else dataset.fps
         if fps is None:
             raise UserError("%s: nothing tells the rate of its features; give their fps (stride is %g and window %g "
                             "frames in the checkpoint), or a duration that they span evenly"

@@ -69,10 +69,11 @@ def _places(word):
 
 def _split(word):
     """``FILE.h5:ID`` to file and id; an existing file of that very name comes first."""
-    path, colon, member = word.rpartition(":")
-    several = os.path.splitext(path)[1].lower() in SEVERAL_SUFFIXES
-    if colon and several and member and not os.path.exists(word):
-        return path, member
+    if not os.path.exists(word):
+        for index in (index for index, letter in enumerate(word) if letter == ":"):
+            path, member = word[:index], word[index + 1:]
+            if member and os.path.splitext(path)[1].lower() in SEVERAL_SUFFIXES and os.path.exists(path):
+                return path, member
     return word, None
 
 

@@ -25,7 +25,7 @@ from tests.helpers import ROOT, change_json, write_data
 
 def load(folder, strict=False, classes=None, width=None, **changes):
     settings = replace(Settings(), **dict({"dataset__fps": 25.0, "dataset__stride": 16.0, "dataset__window": 16.0,
-                                           "dataset__strict": strict},
+                                           "dataset__strict": strict, "dataset__allow_missing": True},
                                           **{"dataset__" + key: value for key, value in changes.items()})).dataset
     path = os.path.join(str(folder), "annotations.json")
     recordings = in_subset(read_annotations(path, strict), "training", path)
