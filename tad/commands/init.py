@@ -19,6 +19,7 @@ def add(verbs):
     verb.add_argument("--window", type=float, metavar="N", help="frames that one snippet covers")
     verb.add_argument("--mode", choices=("windows", "rescale"), help="cut recordings into windows, or rescale each")
     verb.add_argument("--device", default="auto", help="whose memory to fit: auto, cpu or cuda:N")
+    verb.add_argument("--allow-missing", action="store_true", help="go on whatever part of the recordings is unusable")
     verb.set_defaults(run=_init)
 
 
@@ -38,7 +39,7 @@ def _init(options):
     say("annotations: %s" % found.annotations)
     say("features:    %s" % found.features)
     plan = make_plan(found, Wishes(options.train_subset, options.test_subset, options.fps, options.stride,
-                                   options.window, options.mode, options.device))
+                                   options.window, options.mode, options.device, options.allow_missing))
     picture = os.path.splitext(path)[0] + "_durations.png"
     draw_histogram(picture, plan.durations_s, plan.marks)
     write_plan(path, plan, picture)

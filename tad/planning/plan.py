@@ -9,7 +9,7 @@ from tad.config import Settings
 from tad.data.annotations import class_names, in_subset
 from tad.data.features import FeatureStore
 from tad.data.fitting import LONGEST_WINDOW, RESCALED_LENGTH, action_durations, fit_settings, output_stride
-from tad.data.recipe import read_recipe
+from tad.data.recipe import find_recipe, read_recipe, with_recipe
 from tad.data.sources import check_learnable, load_sources, readable_shapes
 from tad.errors import UserError, reporter
 from tad.planning.feasible import check_feasible, check_snippets, window_count
@@ -36,6 +36,7 @@ class Wishes(NamedTuple):
     window: Optional[float] = None
     mode: Optional[str] = None
     device: str = "auto"
+    allow_missing: bool = False
 
 
 class Choice(NamedTuple):
@@ -74,7 +75,8 @@ def make_plan(found, wishes):
         raise UserError("no recording in %s has features in %s that can be used" % (found.annotations, found.features))
     recipe = read_recipe(found.features)
     timing = infer_timing(_measured(everyone, shapes), recipe, wishes.fps, wishes.stride, wishes.window)
-    settings = _with_data(Settings(), found, subsets, timing)
+    settings = replace(_with_data(Settings(), found, subsets, timing), dataset__allow_missing=wishes.allow_missing)
+    settings = with_recipe(settings, recipe, find_recipe(found.features))
     classes = class_names(train)
     sources, width = load_sources(train, store, settings.dataset, classes, shapes={
         recording.id: shapes[recording.id] for recording in train if recording.id in shapes})
@@ -82,6 +84,8 @@ def make_plan(found, wishes):
     check_snippets(sources)
     choices = [Choice("dataset.train_subset", subsets.train, subsets.why),
                Choice("dataset.test_subset", subsets.test, "")] + _timing_choices(timing)
+    if wishes.allow_missing:
+        choices.append(Choice("dataset.allow_missing", True, "as given"))
     settings, shape = _shape_choices(settings, sources, timing, wishes)
     settings, size = _size_choices(settings, sources, recipe, len(classes))
     settings, steps, minutes = _step_choices(settings, sources, width, len(classes), wishes.device)
