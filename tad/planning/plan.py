@@ -198,6 +198,7 @@ def _size_choices(settings, sources, recipe, classes):
     if snippets < SMALL_DATA:
         settings = choose("deeplab.width", 64, "%d training snippets: enough on benchmarks of this size, and faster "
                           "than 128" % snippets)
+        settings = choose("train.learning_rate", 0.003, "what cross-validation on HAPT chose for that width")
     signals = (recipe.other or {}).get("signals", {}) if recipe is not None else {}
     if "flat" in signals.get("kinds", ()) and recipe.window > 1:
         settings = choose("deeplab.input_dropout", 0.2, "flattened windows: channels that repeat each other")
