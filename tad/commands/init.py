@@ -49,7 +49,12 @@ def _init(options):
         say(_told(choice))
     say("")
     say("written:     %s and %s" % (path, picture))
-    say("train with:  tad traininfer --config %s (very roughly %.2g minutes on one CPU)" % (path, plan.minutes))
+    say("train with:  tad traininfer --config %s (very roughly %s of one CPU core)" % (path, _span(plan.minutes)))
+
+
+def _span(minutes):
+    """``3 minutes``, ``4.5 hours``."""
+    return "%d minutes" % max(1, round(minutes)) if minutes < 120 else "%.1f hours" % (minutes / 60)
 
 
 def _told(choice):

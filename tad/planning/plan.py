@@ -8,7 +8,14 @@ from tad import compat
 from tad.config import Settings
 from tad.data.annotations import class_names, in_subset
 from tad.data.features import FeatureStore
-from tad.data.fitting import LONGEST_WINDOW, RESCALED_LENGTH, action_durations, fit_settings, output_stride
+from tad.data.fitting import (
+    LONGEST_WINDOW,
+    RESCALED_LENGTH,
+    WINDOW_ACTIONS,
+    action_durations,
+    fit_settings,
+    output_stride,
+)
 from tad.data.recipe import find_recipe, read_recipe, with_recipe
 from tad.data.sources import check_learnable, load_sources, readable_shapes
 from tad.errors import UserError, reporter
@@ -23,6 +30,7 @@ FEWEST_STEPS, MOST_STEPS = 600, 15000
 SMALL_DATA = 100000    # snippets; below, a narrower network does as well in less time
 FEW_RECORDINGS = 50    # below, stronger augmentation stands in for people and places that were not recorded
 VERY_FEW = 10          # below, the order of actions would be learned by heart
+BRISK_WINDOW = 512     # snippets of a window that trains in minutes rather than hours on a CPU
 RARE = 0.02            # part of the time that the rarest class fills, below which the class loss weighs more
 
 
@@ -147,8 +155,8 @@ def _shape_choices(settings, sources, timing, wishes):
     durations = action_durations(sources, settings)
     if mode == "windows":
         _refuse_too_fine(durations, sources)
-        length_why = "2.5 times the longest training action (%.4g snippets), at least 64, at most %d, and no longer " \
-            "than the recordings" % (durations.max(), LONGEST_WINDOW)
+        length_why = "%g times the longest training action (%.4g snippets), at least 64, at most %d, and no longer " \
+            "than the recordings" % (WINDOW_ACTIONS, durations.max(), LONGEST_WINDOW)
     fitted = fit_settings(_with_strides(settings, durations), sources)
     choices = [Choice("dataset.mode", mode, why), Choice("dataset.length", fitted.dataset.length, length_why),
                Choice("deeplab.max_duration", fitted.deeplab.max_duration, "a quarter longer than the longest training "
@@ -156,6 +164,11 @@ def _shape_choices(settings, sources, timing, wishes):
                Choice("deeplab.strides", list(fitted.deeplab.strides), "%d snippets to a step of the encoder: the "
                       "shortest tenth of the actions lasts up to %.3g snippets"
                       % (output_stride(fitted), np.quantile(durations, 0.1)))]
+    if mode == "windows" and WINDOW_ACTIONS * durations.max() > LONGEST_WINDOW:
+        times = int(np.ceil(WINDOW_ACTIONS * durations.max() / BRISK_WINDOW))
+        choices.append(Choice("dataset", None, "the longest action lasts %d snippets, which makes long windows and slow "
+                              "training; features with a stride %d times as long would do (tad data features)"
+                              % (durations.max(), times)))
     steps = fitted.dataset.length // output_stride(fitted)
     rates = [rate for rate in fitted.deeplab.atrous_rates if rate < steps] or [1]
     if len(rates) < len(fitted.deeplab.atrous_rates):
@@ -231,7 +244,7 @@ def _step_choices(settings, sources, width, classes, device):
     pieces = sum(-(-source.snippets // length) for source in sources) if settings.dataset.mode == "windows" \
         else len(sources)
     steps = int(np.clip(np.ceil(PASSES * pieces / float(batch) / 100) * 100, FEWEST_STEPS, MOST_STEPS))
-    memory = "%.2g MiB for each window and %.2g MiB for the weights, measured on one window; at most %d%% of %s" % (
+    memory = "%.3g MiB for each window and %.3g MiB for the weights, measured on one window; at most %d%% of %s" % (
         cost.window / 2.0 ** 20, cost.weights / 2.0 ** 20, 100 * SHARE,
         "unknown memory" if free is None else "%.3g GiB" % (free / 2.0 ** 30))
     settings = replace(settings, train__batch=batch, train__steps=steps)
