@@ -166,7 +166,7 @@ def _shape_choices(settings, sources, timing, wishes):
                       % (output_stride(fitted), np.quantile(durations, 0.1)))]
     if mode == "windows" and WINDOW_ACTIONS * durations.max() > LONGEST_WINDOW:
         times = int(np.ceil(WINDOW_ACTIONS * durations.max() / BRISK_WINDOW))
-        choices.append(Choice("dataset", None, "the longest action lasts %d snippets, which makes long windows and slow "
+        choices.append(Choice("dataset", None, "the longest action lasts %d snippets: long windows and slow "
                               "training; features with a stride %d times as long would do (tad data features)"
                               % (durations.max(), times)))
     steps = fitted.dataset.length // output_stride(fitted)
