@@ -157,21 +157,28 @@ def with_recipe(settings, recipe, place):
     """
     recipe = recipe or UNKNOWN
     check_layout(recipe, place)
-    taken = {}
+    taken = []
     for key in GRID_KEYS:
         given, known = getattr(settings.dataset, key), getattr(recipe, key)
         if given is None and known is not None:
-            taken[key] = known
+            taken.append("%s %g" % (key, known))
         elif given is not None and known is not None and not _same(given, known):
             raise UserError("dataset.%s is %g, but %s says that the features were made with %s %g; correct one of "
                             "them, or leave dataset.%s out" % (key, given, place, key, known, key))
     if taken:
-        warnings.warn("%s taken from %s" % (", ".join("%s %g" % item for item in taken.items()), place), DataNote,
-                      stacklevel=2)
-    for key in ("stride", "window"):
-        if getattr(settings.dataset, key) is None:
-            taken.setdefault(key, 1.0)
-    return replace(settings, **{"dataset__" + key: float(value) for key, value in taken.items()})
+        warnings.warn("%s taken from %s" % (", ".join(taken), place), DataNote, stacklevel=2)
+    return filled(settings, recipe)
+
+
+def filled(settings, recipe):
+    """As :func:`with_recipe`, without a look or a word: for settings that nobody trains with."""
+    values = {}
+    for key, default in zip(GRID_KEYS, (None, 1.0, 1.0)):
+        known = getattr(recipe or UNKNOWN, key)
+        known = default if known is None else known
+        if getattr(settings.dataset, key) is None and known is not None:
+            values["dataset__" + key] = float(known)
+    return replace(settings, **values)
 
 
 def check_layout(recipe, place):
