@@ -192,14 +192,13 @@ def at_rate_of(recordings, recipe, place, strict):
     """Recordings without those ``fps`` that contradict the features' recipe: it knows the frames that were used."""
     if recipe is None or recipe.fps is None:
         return recordings
-    agreeing = []
-    for recording in recordings:
-        if recording.fps is not None and not _same(recording.fps, recipe.fps):
-            report_problem("%s: its fps is %g in the annotations and %g in %s; the latter is used"
-                           % (recording.id, recording.fps, recipe.fps, place), strict)
-            recording = recording._replace(fps=recipe.fps)
-        agreeing.append(recording)
-    return agreeing
+    other = [recording for recording in recordings
+             if recording.fps is not None and not _same(recording.fps, recipe.fps)]
+    if not other:
+        return recordings
+    report_problem("%s (%d of %d recordings): its fps is %g in the annotations and %g in %s; the latter is used"
+                   % (other[0].id, len(other), len(recordings), other[0].fps, recipe.fps, place), strict)
+    return [recording._replace(fps=recipe.fps) for recording in recordings]
 
 
 def check_recipe(wanted, found, place):
