@@ -46,7 +46,7 @@ def longest_action(sources, settings):
 
 
 def action_durations(sources, settings):
-    """Durations of all training actions, float64 ``(N,)``, in snippets of a clip.
+    """Durations of all training actions, float64 ``(N,)``, in snippets of a clip; none exceeds its recording.
 
     :param settings: with ``dataset.length`` set if ``dataset.mode`` is ``rescale``.
     """
@@ -55,7 +55,8 @@ def action_durations(sources, settings):
         scale = 1.0
         if settings.dataset.mode == "rescale":
             scale = settings.dataset.length / float(source.snippets)
-        durations.append(scale * (source.segments[:, 1] - source.segments[:, 0]))
+        seen = np.minimum(source.segments[:, 1] - source.segments[:, 0], source.snippets)
+        durations.append(scale * seen)
     return np.concatenate(durations)
 
 

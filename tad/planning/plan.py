@@ -185,7 +185,7 @@ def _size_choices(settings, sources, recipe, classes):
         return replace(settings, **{key.replace(".", "__"): value})
 
     if count < FEW_RECORDINGS:
-        settings = choose("augment.stretch", 0.2, "stronger than by default: %d recordings do not show all" % count)
+        settings = choose("augment.stretch", 0.2, "stronger than by default for few training recordings (%d)" % count)
         settings = choose("augment.noise", 0.3, "")
         settings = choose("augment.scale", 0.2, "")
     if count < VERY_FEW and settings.dataset.mode == "windows":

@@ -161,8 +161,9 @@ def _exact_stride(frames, snippets, rounding, stride, window):
     # Rounded durations let the likeliest window miss one length that an unlikely one explains
     rule = min((rule for rule in rules if rule.fitting >= 0.97 * most), key=lambda rule: rule.rank)
     padded = rule.window < rule.stride and window is None
-    words = ("stride: %g frames a snippet explain the lengths of %d of %d recordings from their durations"
-             % (rule.stride, rule.fitting, len(frames)),
+    others = sorted({other.stride for other in rules if other.fitting >= rule.fitting} - {rule.stride})
+    words = ("stride: %g explains the lengths of %d of %d recordings from their durations%s"
+             % (rule.stride, rule.fitting, len(frames), others and "; so would %s" % _list(others) or ""),
              "window: as given" if window is not None else "window: as long as the stride; the lengths say that the "
              "end was padded" if padded else _window_words(rule, frames, snippets))
     return float(rule.stride), float(rule.stride if padded else rule.window), words
@@ -180,7 +181,7 @@ def _window_words(rule, frames, snippets):
     first = max(1, np.ceil(np.quantile(frames - rule.stride * snippets, 0.95)))
     last = max(1, np.floor(np.quantile(frames - rule.stride * (snippets - 1), 0.05)))
     if last - first < 2:
-        return "window: %g frames fit the lengths" % rule.window
+        return "window: %g explains them" % rule.window
     return ("window: %g to %g frames would fit the lengths and %g is the likeliest; give --window if you know better"
             % (first, last, rule.window))
 
