@@ -109,7 +109,8 @@ def _recipe_findings(features, dataset):
     told = Recipe(normalization=recipe.normalization)
     if dataset.fps:
         told = told._replace(fps=dataset.fps, stride=dataset.stride, window=dataset.window)
-    return [Finding("recipe", "", "", "the recipe has " + text.replace("is needed", "the settings have it"))
+    return [Finding("recipe", "", "", "the recipe has " + text.replace(" where ", " where the settings have ")
+                    .replace(" is needed", ""))
             for text in differences(told, recipe)]
 
 
