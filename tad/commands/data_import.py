@@ -66,7 +66,7 @@ def _add_subsets(group):
 
 def _add_features(group):
     group.add_argument("--layout", choices=("TC", "CT"), help="(snippets, channels) or (channels, snippets)")
-    group.add_argument("--strip", action="append", default=[], metavar="ENDING", help="take it off ids, such as -rgb")
+    group.add_argument("--strip", action="append", default=[], metavar="ENDING", help="take it off ids, such as rgb")
     group.add_argument("--annotations", metavar="FILE", help="durations that tell which axis is time")
     group.add_argument("--backbone", metavar="NAME", help="for the recipe: the network that made the features")
     group.add_argument("--weights-sha256", metavar="HEX", help="for the recipe")

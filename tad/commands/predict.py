@@ -67,4 +67,4 @@ def summary(name, found, classes):
 
 def _words(text):
     """``A,B`` as a list, or None."""
-    return None if not text else [word.strip() for word in text.split(",") if word.strip()]
+    return [word.strip() for word in (text or "").split(",") if word.strip()] or None

@@ -157,21 +157,28 @@ def with_recipe(settings, recipe, place):
     """
     recipe = recipe or UNKNOWN
     check_layout(recipe, place)
-    taken = {}
+    taken = []
     for key in GRID_KEYS:
         given, known = getattr(settings.dataset, key), getattr(recipe, key)
         if given is None and known is not None:
-            taken[key] = known
+            taken.append("%s %g" % (key, known))
         elif given is not None and known is not None and not _same(given, known):
             raise UserError("dataset.%s is %g, but %s says that the features were made with %s %g; correct one of "
                             "them, or leave dataset.%s out" % (key, given, place, key, known, key))
     if taken:
-        warnings.warn("%s taken from %s" % (", ".join("%s %g" % item for item in taken.items()), place), DataNote,
-                      stacklevel=2)
-    for key in ("stride", "window"):
-        if getattr(settings.dataset, key) is None:
-            taken.setdefault(key, 1.0)
-    return replace(settings, **{"dataset__" + key: float(value) for key, value in taken.items()})
+        warnings.warn("%s taken from %s" % (", ".join(taken), place), DataNote, stacklevel=2)
+    return filled(settings, recipe)
+
+
+def filled(settings, recipe):
+    """As :func:`with_recipe`, without a look or a word: for settings that nobody trains with."""
+    values = {}
+    for key, default in zip(GRID_KEYS, (None, 1.0, 1.0)):
+        known = getattr(recipe or UNKNOWN, key)
+        known = default if known is None else known
+        if getattr(settings.dataset, key) is None and known is not None:
+            values["dataset__" + key] = float(known)
+    return replace(settings, **values)
 
 
 def check_layout(recipe, place):
@@ -185,14 +192,13 @@ def at_rate_of(recordings, recipe, place, strict):
     """Recordings without those ``fps`` that contradict the features' recipe: it knows the frames that were used."""
     if recipe is None or recipe.fps is None:
         return recordings
-    agreeing = []
-    for recording in recordings:
-        if recording.fps is not None and not _same(recording.fps, recipe.fps):
-            report_problem("%s: its fps is %g in the annotations and %g in %s; the latter is used"
-                           % (recording.id, recording.fps, recipe.fps, place), strict)
-            recording = recording._replace(fps=recipe.fps)
-        agreeing.append(recording)
-    return agreeing
+    other = [recording for recording in recordings
+             if recording.fps is not None and not _same(recording.fps, recipe.fps)]
+    if not other:
+        return recordings
+    report_problem("%s (%d of %d recordings): its fps is %g in the annotations and %g in %s; the latter is used"
+                   % (other[0].id, len(other), len(recordings), other[0].fps, recipe.fps, place), strict)
+    return [recording._replace(fps=recipe.fps) for recording in recordings]
 
 
 def check_recipe(wanted, found, place):

@@ -26,8 +26,8 @@ class Output(NamedTuple):
 
     def write_one(self, name, found, classes):
         """Write the subtitles of one recording; returns the paths."""
-        # Subtitles are for the eye: without a wish, the same detections as a picture shows
-        shown = found if self.all_cues else worth_drawing(found)[0]
+        # Subtitles are for the eye: without a wish, no detection that is too faint for a picture
+        shown = found if self.all_cues else found.take(found.scores >= worth_drawing(found)[1])
         paths = []
         for kind in self.formats:
             if kind in SUBTITLES:

@@ -12,6 +12,7 @@ import pytest
 
 import tad
 from tad.data.recipe import Recipe, Statistics, read_recipe, write_recipe
+from tad.data.rows import array_rows
 from tad.engine.checkpoint import read_checkpoint, write_checkpoint
 from tad.errors import DataWarning, UserError
 from tests.helpers import TINY, call, environment, read_json, sets, write_data, write_json
@@ -102,6 +103,10 @@ def test_formats_and_wishes(place, capsys):
     assert call(["predict", "run", "features/rec_3.npy", "--min-score", least, "--output", "x.srt"]) == 0
     with open("x.srt") as stream:
         assert stream.read().count("-->") == len([row for row in everything["rec_3"] if row["score"] >= least])
+    assert call(["predict", "run", "features/rec_3.npy", "--output", "y.srt"]) == 0
+    with open("y.srt") as stream:
+        scores = tad.load("run").detect(array_rows(np.load("features/rec_3.npy"))).scores
+        assert stream.read().count("-->") == (scores >= 0.2 * scores[0]).sum() > 1
     assert call(["predict", "run", "features/rec_3.npy", "--min-score", "1", "--output", "none.json"]) == 0
     assert results("none.json") == {"rec_3": []}
     assert "rec_3: no detection" in capsys.readouterr().out
@@ -249,7 +254,7 @@ def test_the_recipe_knows_better_than_the_fps_of_annotations(place):
     document = read_json("annotations.json")
     document["database"]["rec_0"]["fps"] = 29.97
     write_json("annotations.json", document)
-    with pytest.warns(DataWarning, match="rec_0: its fps is 29.97 in the annotations and 25 in"):
+    with pytest.warns(DataWarning, match="rec_0 .1 of 4 recordings.: its fps is 29.97 in the annotations and 25"):
         from tad.pipeline import infer_run
         from tad.settings import override_settings
         path = infer_run("run", "again.json", "all", lambda settings: override_settings(settings, [

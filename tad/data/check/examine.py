@@ -106,8 +106,11 @@ def _recipe_findings(features, dataset):
     recipe = read_recipe(features)
     if recipe is None:
         return []
-    told = Recipe(fps=dataset.fps, stride=dataset.stride, window=dataset.window) if dataset.fps else Recipe()
-    return [Finding("recipe", "", "", "the recipe has " + text.replace("is needed", "the settings have it"))
+    told = Recipe(normalization=recipe.normalization)
+    if dataset.fps:
+        told = told._replace(fps=dataset.fps, stride=dataset.stride, window=dataset.window)
+    return [Finding("recipe", "", "", "the recipe has " + text.replace(" where ", " where the settings have ")
+                    .replace(" is needed", ""))
             for text in differences(told, recipe)]
 
 

@@ -28,7 +28,7 @@ class Item(NamedTuple):
 def find_items(path, strip=()):
     """The arrays in a folder (also nested), an ``.npz`` or an HDF5 file, sorted by id.
 
-    :param strip: endings that do not belong to ids, such as ``-rgb``.
+    :param strip: endings that do not belong to ids, such as ``rgb``.
     :returns: list of :class:`Item`, and the files that hold no features.
     :raises UserError: there is none, or two have the same id.
     """
@@ -86,8 +86,9 @@ def _short(name, named):
 
 
 def _stripped(name, strip):
-    ending = next((ending for ending in strip if name.endswith(ending) and name != ending), "")
-    return name[:len(name) - len(ending)]
+    """``clip-rgb`` without the ending ``rgb`` or ``-rgb``: a separator before it goes too."""
+    ending = next((ending for ending in strip if name.endswith(ending) and name != ending), None)
+    return name if ending is None else name[:len(name) - len(ending)].rstrip("-_.") or name
 
 
 class _Whole(NamedTuple):

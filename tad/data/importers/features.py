@@ -32,12 +32,12 @@ class FeatureWishes(NamedTuple):
 
 
 class _Stream(NamedTuple):
-    """One source of features: items and shapes by id, the layout of its arrays."""
+    """One source of features: items by id, the layout of its arrays and their commonest number of channels."""
 
     path: str
     items: dict
-    shapes: dict
     layout: str
+    width: int
 
 
 def import_features(paths, output, wishes):
@@ -53,7 +53,7 @@ def import_features(paths, output, wishes):
     said, left_out = [], OrderedDict()
     streams = [_open_stream(path, wishes, said, left_out) for path in paths]
     names = _common_ids(streams, said)
-    width = sum(_width(stream) for stream in streams)
+    width = sum(stream.width for stream in streams)
     written, lengths, odd = 0, [], []
     with _writer(output) as write:
         for name in tqdm(names, desc="import", unit="recording", disable=None):
@@ -124,13 +124,8 @@ def _open_stream(path, wishes, said, left_out):
     said.append("%s: %s" % (path, sentence))
     if raw:
         said.append("%s: axes of length 1 dropped in %s" % (path, count(sum(raw.values()), "recording")))
-    return _Stream(path, {item.id: item for item in items if item.id in shapes}, shapes, layout)
-
-
-def _width(stream):
-    """The commonest number of channels."""
-    axis = 1 if stream.layout == "TC" else 0
-    return Counter(shape[axis] for shape in stream.shapes.values()).most_common(1)[0][0]
+    widths = Counter(shape[1 if layout == "TC" else 0] for shape in shapes.values())
+    return _Stream(path, {item.id: item for item in items if item.id in shapes}, layout, widths.most_common(1)[0][0])
 
 
 def _common_ids(streams, said):
@@ -160,8 +155,8 @@ def _loaded(stream, name):
     if array.dtype.kind not in "fiub":
         raise FeatureError("has features of type %s, where numbers are needed" % array.dtype)
     array = oriented(array.reshape(squeezed_shape(array.shape)), stream.layout)
-    if array.shape[1] != _width(stream):
-        raise FeatureError("has %d channels where most have %d" % (array.shape[1], _width(stream)))
+    if array.shape[1] != stream.width:
+        raise FeatureError("has %d channels where most have %d" % (array.shape[1], stream.width))
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(array, dtype=np.float32)
 

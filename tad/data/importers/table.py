@@ -25,7 +25,7 @@ def read(files, options):
     confirmed = set()
     rows, about, left_out, said = [], {}, [], []
     for file, layout in zip(files, layouts):
-        sentence = _description(layout, file)
+        sentence = _description(layout)
         if sentence not in confirmed and not _needs_no_word(layout, options):
             options.confirm(sentence)
         if sentence not in confirmed:
@@ -47,7 +47,7 @@ def _layout(file, options):
         columns = guess_columns(table.names, ACTION_ROLES)
         if not columns.index:
             table, columns = _without_header(table)
-    columns = _settled(columns, bool(options.columns))
+    columns = _settled(columns, table, bool(options.columns))
     _check_complete(columns, table)
     times = [role for role in ("start", "end", "length", "frame") if role in columns.index]
     unit = options.unit or unit_of(columns.names[times[0]]) or _fallback_unit(times[0])
@@ -59,15 +59,33 @@ def _fallback_unit(role):
     return "frames" if role == "frame" else "seconds"
 
 
-def _settled(columns, told):
-    """Drop guesses that the others make meaningless."""
-    drop = set()
-    if "end" in columns.index and not told:
-        drop |= {"length"}
-    if "start" in columns.index and ("end" in columns.index or "length" in columns.index):
-        drop |= {"frame"}
-    index = {role: place for role, place in columns.index.items() if role not in drop}
-    return Columns(index, columns.names, columns.others)
+def _settled(columns, table, told):
+    """Drop guesses that the others make meaningless; beside starts and ends, a duration may be the recording's."""
+    index = dict(columns.index)
+    if "end" in index and "length" in index and not told:
+        place = index.pop("length")
+        if "duration" not in index and _lasts_as_long_as_the_recording(columns, table, place):
+            index["duration"] = place
+    if "start" in index and ("end" in index or "length" in index):
+        index.pop("frame", None)
+    return Columns(index, {role: table.names[place] if role == "duration" else columns.names[role]
+                           for role, place in index.items()}, columns.others)
+
+
+def _lasts_as_long_as_the_recording(columns, table, place):
+    """Whether a column has one value for each recording, and not below the ends of its actions."""
+    values, several = {}, False
+    for _, cells in table.rows:
+        duration, end = (cells[at].strip() if at < len(cells) else "" for at in (place, columns.index["end"]))
+        if not (_is_time(duration) and _is_time(end)):
+            return False
+        if values.setdefault(columns.cell(cells, "recording"), duration) != duration:
+            return False
+        several = several or duration != columns.cell(cells, "end")
+        numbers = [parse_time(text.replace(",", "."), "seconds", "")[0] for text in (end, duration)]
+        if numbers[0] > 1.05 * numbers[1]:
+            return False
+    return several and len(values) < len(table.rows)
 
 
 def _check_complete(columns, table):
@@ -118,12 +136,13 @@ def _needs_no_word(layout, options):
     return bool(options.columns) or (names == PLAIN and "frame" not in layout.columns.index)
 
 
-def _description(layout, file):
+def _description(layout):
     columns = layout.columns
     text = "columns: %s; times in %s" % (columns.described(ACTION_ROLES), layout.unit)
     if "recording" not in columns.index:
-        text += "; each file is one recording, named like it (%s)" % (
-            "'%s'" % file.stem if "frame" not in columns.index else "its frames are rows")
+        text += "; each file is one recording, named like the file"
+    if "frame" in columns.index:
+        text += "; one frame a row, whose runs become actions"
     return text + "; %s between columns%s" % (layout.table.delimiter_word,
                                               ", decimal comma" if layout.decimal_comma else "")
 

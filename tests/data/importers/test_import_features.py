@@ -151,7 +151,7 @@ def test_two_streams_are_joined_by_id(tmp_path, rng):
     flow["alone"] = flow.pop("rec_0")
     flow["rec_0"] = flow["alone"]
     paths = [save(tmp_path / "rgb", rgb, ending="-rgb"), save(tmp_path / "flow", flow, np.transpose, "-flow")]
-    found, said = imported(paths, tmp_path / "out", strip=("-rgb", "-flow"))
+    found, said = imported(paths, tmp_path / "out", strip=("rgb", "-flow"))
     same(found, {name: np.concatenate([rgb[name][:len(flow[name])], flow[name][:len(rgb[name])]], axis=1)
                  for name in ("rec_0", "rec_1", "rec_2")})
     assert "lacks, left out: alone" in said and "rec_3 has 52 and 90 snippets in its streams" in said

@@ -67,7 +67,7 @@ def test_rows_without_a_header(tmp_path):
     path = write(tmp_path / "a.csv", "r1,0.5,2,wave\nr2,3,4,nod\n")
     assert [row[0] for row in rows(path)] == ["r1", "r2"]
     one = write(tmp_path / "rec_7.csv", "0.5,2,wave\n")
-    assert rows(one) == [("rec_7", 0.5, 2, "seconds", "wave")] and "'rec_7'" in agree.heard
+    assert rows(one) == [("rec_7", 0.5, 2, "seconds", "wave")] and "named like the file" in agree.heard
 
 
 def test_decimal_commas_are_recognised_and_never_mixed(tmp_path):
@@ -96,6 +96,24 @@ def test_what_is_no_time_names_file_and_line(tmp_path, text):
 def test_durations_in_place_of_ends(tmp_path):
     path = write(tmp_path / "events.tsv", "onset\tduration\ttrial_type\n1.5\t2\tgo\n")
     assert rows(path) == [("events", 1.5, 3.5, "seconds", "go")]
+
+
+def test_a_duration_beside_starts_and_ends_is_the_recordings_where_it_can_be(tmp_path):
+    head = "recording,start,end,label,duration\n"
+    texts = {30.0: "r,1,2,x,30\nr,3,5,x,30\nq,1,9,x,12\n", None: "r,1,2,x,1\nr,3,5,x,2\nq,1,9,x,8\n"}
+    for duration, text in texts.items():
+        reading = read_inputs([write(tmp_path / "a.csv", head + text)], Options(agree))
+        assert [row.end for row in reading.rows] == [2, 5, 9]
+        assert reading.about["r"].duration_s == duration
+        assert ("duration=duration" in reading.said[0]) == (duration is not None)
+
+
+def test_a_folder_of_one_table_a_recording_is_confirmed_once(tmp_path):
+    heard = []
+    for name in ("r1", "r2", "r3"):
+        write(tmp_path / (name + ".csv"), "begin,stop,action\n1,2,x\n")
+    reading = read_inputs([str(tmp_path)], Options(heard.append))
+    assert len(heard) == 1 and [row.recording for row in reading.rows] == ["r1", "r2", "r3"]
 
 
 def test_empty_files_short_rows_and_long_rows(tmp_path):

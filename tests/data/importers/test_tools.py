@@ -5,8 +5,9 @@ import os
 
 import pytest
 
+from tad.commands.data_import import FORMATS
 from tad.data.importers.reading import Options
-from tad.data.importers.registry import read_inputs
+from tad.data.importers.registry import WORDS, read_inputs
 from tad.errors import UserError
 from tests.helpers import write_json
 
@@ -292,6 +293,10 @@ def test_thumos_text_files(tmp_path):
     write(tmp_path / "Diving_val.txt", "video_validation_0000051  67.5 75.9\nvideo_validation_0000051 now 3\n")
     with pytest.raises(UserError, match="Diving_val.txt, line 2: 'now' is not a time"):
         read([tmp_path / "Diving_val.txt"], "thumos")
+
+
+def test_the_command_knows_every_format():
+    assert FORMATS == WORDS
 
 
 def test_formats_are_not_mixed_and_nothing_is_said_plainly(tmp_path):
