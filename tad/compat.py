@@ -46,32 +46,24 @@ def load_tensors(path):
 
     Before PyTorch 2.6 that loader had holes (CVE-2025-32434), or did not exist.
 
-    :raises UserError: the file holds more than tensors, or this PyTorch cannot read it without risk.
+    :raises UserError: this PyTorch cannot read the file without risk.
+    :raises ValueError: the file holds more than tensors, or is broken.
     """
     if TORCH_VERSION < (2, 6):
-        raise UserError("%s cannot be read without risk by PyTorch %s; use PyTorch 2.6 or newer"
+        raise UserError("%s cannot be read without risk by PyTorch %s; save arrays as .npy, or use PyTorch 2.6 or newer"
                         % (path, torch.__version__))
     try:
         return torch.load(path, map_location=torch.device("cpu"), weights_only=True)
-    except Exception as error:  # a broken file surfaces as one of a dozen types
-        raise UserError("%s cannot be loaded as tensors alone: %s" % (path, str(error).strip().splitlines()[0]))
+    except Exception as error:  # whatever is no plain tensor, and broken archives, come as a dozen types
+        raise ValueError("is no file of tensors alone: %s" % str(error).strip().splitlines()[0][:200])
 
 
 def load_array(path):
-    """The one tensor of a ``.pt`` file as a NumPy array, through PyTorch's loader that can run no code.
+    """The one tensor of a ``.pt`` file as a NumPy array; see :func:`load_tensors`.
 
-    Before PyTorch 2.6 that loader had holes (CVE-2025-32434), or did not exist.
-
-    :raises UserError: this PyTorch cannot read the file without risk.
     :raises ValueError: the file holds something else than one tensor.
     """
-    if TORCH_VERSION < (2, 6):
-        raise UserError("%s cannot be read without risk by PyTorch %s; save it as .npy, or use PyTorch 2.6 or newer"
-                        % (path, torch.__version__))
-    try:
-        value = torch.load(path, map_location=torch.device("cpu"), weights_only=True)
-    except Exception as error:  # whatever is no plain tensor, and broken archives, come as a dozen types
-        raise ValueError("is no file of tensors alone: %s" % str(error).strip().splitlines()[0][:200])
+    value = load_tensors(path)
     while isinstance(value, (dict, list, tuple)) and len(value) == 1:
         value = next(iter(value.values() if isinstance(value, dict) else value))
     if not isinstance(value, torch.Tensor):

@@ -104,7 +104,8 @@ def train_run(settings, folder, resume=False):
     settings = with_recipe(settings, recipe, place)
     dataset = settings.dataset
     recordings = in_subset(read_annotations(annotations, dataset.strict), dataset.train_subset, annotations)
-    recordings = at_rate_of(recordings, recipe, place, dataset.strict)
+    if dataset.timing == "auto":
+        recordings = at_rate_of(recordings, recipe, place, dataset.strict)
     classes = class_names(recordings)
     if not classes:
         raise UserError("%s has no annotated action in subset '%s' to learn from" % (annotations, dataset.train_subset))
@@ -201,7 +202,8 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     if recipe is not None:
         settings = with_recipe(settings, recipe, place)
         check_recipe(trained.wanted_recipe(settings.dataset, recipe), recipe, place)
-        recordings = at_rate_of(recordings, recipe, place, dataset.strict)
+        if dataset.timing == "auto":
+            recordings = at_rate_of(recordings, recipe, place, dataset.strict)
     sources, _ = load_sources(recordings, store, settings.dataset, trained.classes, len(trained.normalization.mean))
     scores = external_scores(external, trained.classes, [source.id for source in sources])
     detections = {}

@@ -19,6 +19,7 @@ def add(verbs):
     verb.add_argument("--window", type=float, metavar="N", help="frames that one snippet covers")
     verb.add_argument("--mode", choices=("windows", "rescale"), help="cut recordings into windows, or rescale each")
     verb.add_argument("--device", default="auto", help="whose memory to fit: auto, cpu or cuda:N")
+    verb.add_argument("--allow-missing", action="store_true", help="go on whatever part of the recordings is unusable")
     verb.set_defaults(run=_init)
 
 
@@ -38,7 +39,7 @@ def _init(options):
     say("annotations: %s" % found.annotations)
     say("features:    %s" % found.features)
     plan = make_plan(found, Wishes(options.train_subset, options.test_subset, options.fps, options.stride,
-                                   options.window, options.mode, options.device))
+                                   options.window, options.mode, options.device, options.allow_missing))
     picture = os.path.splitext(path)[0] + "_durations.png"
     draw_histogram(picture, plan.durations_s, plan.marks)
     write_plan(path, plan, picture)
@@ -48,7 +49,12 @@ def _init(options):
         say(_told(choice))
     say("")
     say("written:     %s and %s" % (path, picture))
-    say("train with:  tad traininfer --config %s (very roughly %.2g minutes on one CPU)" % (path, plan.minutes))
+    say("train with:  tad traininfer --config %s (very roughly %s of one CPU core)" % (path, _span(plan.minutes)))
+
+
+def _span(minutes):
+    """``3 minutes``, ``4.5 hours``."""
+    return "%d minutes" % max(1, round(minutes)) if minutes < 120 else "%.1f hours" % (minutes / 60)
 
 
 def _told(choice):

@@ -8,6 +8,7 @@ from tad.errors import UserError
 from tad.settings import replace
 
 RESCALED_LENGTH = 100  # ActivityNet's usual number of snippets (BSN, section 4.1)
+WINDOW_ACTIONS = 2.5  # longest actions in a window
 SHORTEST_WINDOW = 64
 LONGEST_WINDOW = 2048
 
@@ -62,7 +63,7 @@ def action_durations(sources, settings):
 
 def fitting_window(sources, settings):
     """Snippets of a window."""
-    wanted = 2.5 * longest_action(sources, settings)
+    wanted = WINDOW_ACTIONS * longest_action(sources, settings)
     available = max(source.snippets for source in sources)
     bounded = min(max(wanted, SHORTEST_WINDOW), LONGEST_WINDOW, max(available, 16))
     return int(math.ceil(bounded / 8.0) * 8)

@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional, Tuple
 import numpy as np
 import pandas
 
-from tad.data.features import HDF5_SUFFIXES, FeatureError, open_store
+from tad.data.features import FOLDER_SUFFIXES, HDF5_SUFFIXES, FeatureError, open_store
 from tad.errors import UserError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -45,6 +45,7 @@ def open_signals(path, columns=ALL_CHANNELS):
         tables = _tables(path)
         if tables:
             return partial(_read_table_of, tables, columns), sorted(tables)
+        _check_any(path)
     if columns != ALL_CHANNELS:
         raise UserError("--id-column, --time-column and --drop are for tables with column names (%s), which %s is not"
                         % (", ".join(TABLE_SUFFIXES), path))
@@ -105,6 +106,12 @@ def _tables(folder):
                                 % (folder, stem, os.path.basename(tables[stem]), entry))
             tables[stem] = os.path.join(folder, entry)
     return tables
+
+
+def _check_any(folder):
+    if not any(name.lower().endswith(FOLDER_SUFFIXES) for name in os.listdir(folder)):
+        raise UserError("the folder %s holds no signals (%s)"
+                        % (folder, ", ".join(FOLDER_SUFFIXES + TABLE_SUFFIXES[1:])))
 
 
 def _open_one_table(path, columns):

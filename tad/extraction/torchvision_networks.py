@@ -99,7 +99,11 @@ def _load(network, known, weights):
     elif not os.path.isfile(weights):
         raise UserError("--weights: there is no file %s; torchvision's weights of this network are: %s"
                         % (weights, ", ".join(known.__members__)))
-    _fill(network, load_tensors(path), path)
+    try:
+        state = load_tensors(path)
+    except ValueError as error:
+        raise UserError("the weights %s: the file %s" % (path, error))
+    _fill(network, state, path)
     return told, checksum(path)
 
 

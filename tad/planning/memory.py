@@ -18,7 +18,7 @@ LARGEST_BATCH = 8
 
 
 class Cost(NamedTuple):
-    """Bytes of one window in a training step, bytes of the weights, and seconds of one window on this CPU."""
+    """Bytes of one window in a training step, bytes of the weights, and seconds of CPU for one."""
 
     window: int
     weights: int
@@ -42,9 +42,9 @@ def measure_cost(settings, width, classes):
     _step(detector, features, clip)
     for hook in hooks:
         hook.remove()
-    began = time.time()  # of the second step: the first one also sets up libraries
+    began = time.process_time()  # of the second step: the first one also sets up libraries
     _step(detector, features, clip)
-    seconds = time.time() - began
+    seconds = time.process_time() - began
     weights = sum(weight.numel() * weight.element_size() for weight in detector.parameters())
     return Cost(features.numel() * features.element_size() + SAVED * sum(counted), COPIES * weights, seconds)
 

@@ -8,8 +8,15 @@ from tad import compat
 from tad.config import Settings
 from tad.data.annotations import class_names, in_subset
 from tad.data.features import FeatureStore
-from tad.data.fitting import LONGEST_WINDOW, RESCALED_LENGTH, action_durations, fit_settings, output_stride
-from tad.data.recipe import read_recipe
+from tad.data.fitting import (
+    LONGEST_WINDOW,
+    RESCALED_LENGTH,
+    WINDOW_ACTIONS,
+    action_durations,
+    fit_settings,
+    output_stride,
+)
+from tad.data.recipe import find_recipe, read_recipe, with_recipe
 from tad.data.sources import check_learnable, load_sources, readable_shapes
 from tad.errors import UserError, reporter
 from tad.planning.feasible import check_feasible, check_snippets, window_count
@@ -23,6 +30,7 @@ FEWEST_STEPS, MOST_STEPS = 600, 15000
 SMALL_DATA = 100000    # snippets; below, a narrower network does as well in less time
 FEW_RECORDINGS = 50    # below, stronger augmentation stands in for people and places that were not recorded
 VERY_FEW = 10          # below, the order of actions would be learned by heart
+BRISK_WINDOW = 512     # snippets of a window that trains in minutes rather than hours on a CPU
 RARE = 0.02            # part of the time that the rarest class fills, below which the class loss weighs more
 
 
@@ -36,6 +44,7 @@ class Wishes(NamedTuple):
     window: Optional[float] = None
     mode: Optional[str] = None
     device: str = "auto"
+    allow_missing: bool = False
 
 
 class Choice(NamedTuple):
@@ -74,7 +83,8 @@ def make_plan(found, wishes):
         raise UserError("no recording in %s has features in %s that can be used" % (found.annotations, found.features))
     recipe = read_recipe(found.features)
     timing = infer_timing(_measured(everyone, shapes), recipe, wishes.fps, wishes.stride, wishes.window)
-    settings = _with_data(Settings(), found, subsets, timing)
+    settings = replace(_with_data(Settings(), found, subsets, timing), dataset__allow_missing=wishes.allow_missing)
+    settings = with_recipe(settings, recipe, find_recipe(found.features))
     classes = class_names(train)
     sources, width = load_sources(train, store, settings.dataset, classes, shapes={
         recording.id: shapes[recording.id] for recording in train if recording.id in shapes})
@@ -82,6 +92,8 @@ def make_plan(found, wishes):
     check_snippets(sources)
     choices = [Choice("dataset.train_subset", subsets.train, subsets.why),
                Choice("dataset.test_subset", subsets.test, "")] + _timing_choices(timing)
+    if wishes.allow_missing:
+        choices.append(Choice("dataset.allow_missing", True, "as given"))
     settings, shape = _shape_choices(settings, sources, timing, wishes)
     settings, size = _size_choices(settings, sources, recipe, len(classes))
     settings, steps, minutes = _step_choices(settings, sources, width, len(classes), wishes.device)
@@ -143,8 +155,8 @@ def _shape_choices(settings, sources, timing, wishes):
     durations = action_durations(sources, settings)
     if mode == "windows":
         _refuse_too_fine(durations, sources)
-        length_why = "2.5 times the longest training action (%.4g snippets), at least 64, at most %d, and no longer " \
-            "than the recordings" % (durations.max(), LONGEST_WINDOW)
+        length_why = "%g times the longest training action (%.4g snippets), at least 64, at most %d, and no longer " \
+            "than the recordings" % (WINDOW_ACTIONS, durations.max(), LONGEST_WINDOW)
     fitted = fit_settings(_with_strides(settings, durations), sources)
     choices = [Choice("dataset.mode", mode, why), Choice("dataset.length", fitted.dataset.length, length_why),
                Choice("deeplab.max_duration", fitted.deeplab.max_duration, "a quarter longer than the longest training "
@@ -152,6 +164,11 @@ def _shape_choices(settings, sources, timing, wishes):
                Choice("deeplab.strides", list(fitted.deeplab.strides), "%d snippets to a step of the encoder: the "
                       "shortest tenth of the actions lasts up to %.3g snippets"
                       % (output_stride(fitted), np.quantile(durations, 0.1)))]
+    if mode == "windows" and WINDOW_ACTIONS * durations.max() > LONGEST_WINDOW:
+        times = int(np.ceil(WINDOW_ACTIONS * durations.max() / BRISK_WINDOW))
+        choices.append(Choice("dataset", None, "the longest action lasts %d snippets: long windows and slow "
+                              "training; features with a stride %d times as long would do (tad data features)"
+                              % (durations.max(), times)))
     steps = fitted.dataset.length // output_stride(fitted)
     rates = [rate for rate in fitted.deeplab.atrous_rates if rate < steps] or [1]
     if len(rates) < len(fitted.deeplab.atrous_rates):
@@ -194,6 +211,7 @@ def _size_choices(settings, sources, recipe, classes):
     if snippets < SMALL_DATA:
         settings = choose("deeplab.width", 64, "%d training snippets: enough on benchmarks of this size, and faster "
                           "than 128" % snippets)
+        settings = choose("train.learning_rate", 0.003, "what cross-validation on HAPT chose for that width")
     signals = (recipe.other or {}).get("signals", {}) if recipe is not None else {}
     if "flat" in signals.get("kinds", ()) and recipe.window > 1:
         settings = choose("deeplab.input_dropout", 0.2, "flattened windows: channels that repeat each other")
@@ -226,7 +244,7 @@ def _step_choices(settings, sources, width, classes, device):
     pieces = sum(-(-source.snippets // length) for source in sources) if settings.dataset.mode == "windows" \
         else len(sources)
     steps = int(np.clip(np.ceil(PASSES * pieces / float(batch) / 100) * 100, FEWEST_STEPS, MOST_STEPS))
-    memory = "%.2g MiB for each window and %.2g MiB for the weights, measured on one window; at most %d%% of %s" % (
+    memory = "%.3g MiB for each window and %.3g MiB for the weights, measured on one window; at most %d%% of %s" % (
         cost.window / 2.0 ** 20, cost.weights / 2.0 ** 20, 100 * SHARE,
         "unknown memory" if free is None else "%.3g GiB" % (free / 2.0 ** 30))
     settings = replace(settings, train__batch=batch, train__steps=steps)

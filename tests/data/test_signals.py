@@ -61,10 +61,12 @@ def test_tables_that_cannot_be_used(tmp_path, text, columns, words):
 
 
 @pytest.mark.parametrize("name, columns, words", [
-    ("nothing", Columns(), "there are no signals"), ("a.wav", Columns(), "must be a folder"),
+    ("nothing", Columns(), "there are no signals"), ("empty", Columns(), "holds no signals"),
+    ("a.wav", Columns(), "must be a folder"),
     ("t.csv", Columns("nobody"), "no column 'nobody'"), ("a.npz", Columns("id"), "for tables"),
 ])
 def test_sources_that_cannot_be_used(tmp_path, name, columns, words):
+    (tmp_path / "empty").mkdir()
     write(tmp_path, "a.wav", "x")
     write(tmp_path, "t.csv", "id,x\n1,2\n")
     np.savez(str(tmp_path / "a.npz"), one=np.zeros((3, 2)))

@@ -91,6 +91,20 @@ def test_the_recipe_tells_rate_and_windows(place, rng):
     assert call(["train", "--config", "data.yaml", "--output", "run"] + QUICK) == 0
 
 
+@pytest.mark.parametrize("seconds, expected, words", [
+    (9.0, 0, "with a stride 5 times as long"), (30.0, 2, "stride of 0.3 s or more")])
+def test_features_that_are_too_fine_are_remarked_or_refused(place, capsys, rng, seconds, expected, words):
+    """At 100 snippets a second an action of 9 s is 900 snippets, one of 30 s is longer than every window."""
+    change_json(os.path.join("data", "annotations.json"), lambda document: [
+        entry.update(fps=100, duration=50.0, annotations=[{"segment": [1.0, 1.0 + seconds], "label": "wave"}])
+        for entry in document["database"].values()])
+    for name in os.listdir(os.path.join("data", "features")):
+        np.save(os.path.join("data", "features", name), rng.standard_normal((5000, 2)))
+    assert call(["init", "data"]) == expected
+    told = capsys.readouterr()
+    assert words in told.out + told.err
+
+
 def test_nothing_is_overwritten_unasked(place, capsys):
     (place / "data.yaml").write_text("mine")
     assert call(["init", "data"]) == 2
