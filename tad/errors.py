@@ -22,12 +22,16 @@ NEVER_AN_ERROR = ("unknown label",)  # kinds of problems that --strict does not 
 
 
 def reporter(strict):
-    """What tells of problems in the data: ``tell(kind, recording, text)`` warns, or raises when ``strict``.
+    """What tells of problems in the data: ``tell(kind, recording, text, done)`` warns, or raises when ``strict``.
 
-    ``kind`` groups problems (:mod:`tad.data.check`), ``text`` is a sentence that says what was done about it.
+    ``kind`` groups problems (:mod:`tad.data.check`), ``text`` is a sentence; ``done`` says what is done about it, such
+    as "left out". When ``strict``, nothing is.
     """
-    def tell(kind, recording, text):
-        report_problem("%s: %s" % (recording, text), strict and kind not in NEVER_AN_ERROR)
+    def tell(kind, recording, text, done):
+        message = "%s: %s" % (recording, text)
+        if strict and kind not in NEVER_AN_ERROR:
+            raise UserError("%s; stopped by --strict, without it: %s" % (message, done))
+        warnings.warn("%s; %s" % (message, done), DataWarning, stacklevel=2)
 
     return tell
 

@@ -6,7 +6,7 @@ A run folder holds everything that a run made. ``train_run`` fills its checkpoin
 
 import os
 import warnings
-from typing import Any, Callable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -41,16 +41,17 @@ from tad.data.sources import (
     load_sources,
 )
 from tad.detectors import build_detector
-from tad.engine.checkpoint import clear_leftovers, find_checkpoint, newest_readable, read_checkpoint, saved_steps
+from tad.engine.checkpoint import clear_leftovers, newest_readable, open_checkpoint, saved_steps
 from tad.engine.inference import detect
+from tad.engine.progress import LogLines, tell
 from tad.engine.training import from_checkpoint, load_weights, start, train
 from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import write_detections
 from tad.evaluation.evaluate import evaluate
 from tad.evaluation.thresholds import parse_thresholds
-from tad.files import check_writable, make_folder, write_json
+from tad.files import check_writable, make_folder, run_folder, write_json
 from tad.planning.feasible import check_feasible
-from tad.report.manifest import command_line, make_manifest
+from tad.report.manifest import checksum, command_line, make_manifest, manifest_path
 from tad.report.timeline import draw_timelines
 from tad.settings import flatten, settings_from_dict, settings_to_dict, write_settings
 
@@ -71,13 +72,18 @@ class Normalized(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What a checkpoint gives to inference; ``recipe`` is None where it was trained on features without one."""
+    """What a checkpoint gives to inference.
+
+    ``recipe`` is None where it was trained on features without one; ``origin`` says for manifests which checkpoint it
+    is, and what was changed.
+    """
 
     settings: Settings
     classes: Tuple[str, ...]
     normalization: Normalization
     detector: torch.nn.Module
     recipe: Optional[Recipe]
+    origin: Dict[str, Any]
 
     def wanted_recipe(self, dataset, found):
         """The recipe that features must have, where ``found`` is the one that they do have.
@@ -125,8 +131,7 @@ def train_run(settings, folder, resume=False):
     write_settings(settings, os.path.join(folder, "config.yaml"))
     write_json(os.path.join(folder, "manifest.json"),
                make_manifest(settings, device, command_line(), [annotations, store.path],
-                             {"train": [source.id for source in sources],
-                              "train_left_out": left_out(recordings, sources)}))
+                             used_recordings("train", recordings, sources)))
     torch.manual_seed(settings.seed)
     progress = start(build_detector(settings, width, len(classes)).to(device), settings)
     if found is not None:
@@ -154,6 +159,7 @@ def open_run(folder, checkpoints, meta, resume):
     clear_leftovers(checkpoints)
     found = newest_readable(checkpoints, lambda message: warnings.warn(message, DataWarning, stacklevel=3))
     if found is None:
+        tell("nothing to resume in %s: starting anew" % folder)
         return None
     old, new = (flatten(values["settings"], folder) for values in (found.meta, meta))
     changed = [key for key in new if old.get(key) != new[key] and not key.startswith(FREE_TO_CHANGE)]
@@ -162,7 +168,13 @@ def open_run(folder, checkpoints, meta, resume):
     if changed:
         raise UserError("%s was trained with other settings or data (%s); resume with the same ones, or choose another "
                         "--output" % (folder, ", ".join(changed)))
+    tell("going on from step %d of %d in %s" % (found.meta["step"], new["train.steps"], folder))
     return found
+
+
+def used_recordings(part, recordings, sources):
+    """For manifests: ids of the recordings that are used, and of those that were left out."""
+    return {part: [source.id for source in sources], "left_out": left_out(recordings, sources)}
 
 
 def with_logs(folder, step, work):
@@ -180,7 +192,7 @@ def with_logs(folder, step, work):
 
 
 def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None, external=None):
-    """Detect in the recordings of a configured data set and write the detections.
+    """Detect in the recordings of a configured data set; write the detections, and beside them how they were made.
 
     :param checkpoint: run folder or checkpoint file.
     :param output: detections file; None for ``detections.json`` in the run folder.
@@ -190,7 +202,7 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     :returns: path of the detections, detections by id, and the :class:`Trained` that made them.
     """
     output = output or os.path.join(run_folder(checkpoint), "detections.json")
-    trained = load_trained(find_checkpoint(checkpoint), override)
+    trained = load_trained(checkpoint, override)
     check_writable(output)
     settings, dataset = trained.settings, trained.settings.dataset
     device = pick_device(settings)
@@ -206,29 +218,25 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
             recordings = at_rate_of(recordings, recipe, place, dataset.strict)
     sources, _ = load_sources(recordings, store, settings.dataset, trained.classes, len(trained.normalization.mean))
     scores = external_scores(external, trained.classes, [source.id for source in sources])
-    detections = {}
+    detections, lines = {}, LogLines("infer", "recording", 0, len(sources))
     for source in tqdm(sources, desc="infer", unit="recording", disable=None):
         rows = open_rows(store, source.id).map(trained.normalization.apply)
         detections[source.id] = detect(trained.detector, source, rows, settings, device, scores.get(source.id))
+        if lines.due(len(detections)):
+            lines.say(len(detections))
     write_detections(output, detections, trained.classes, left_out(recordings, sources))
+    made = make_manifest(settings, device, command_line(), [annotations, store.path],
+                         used_recordings("test", recordings, sources))
+    write_json(manifest_path(output), dict(made, detections={output: checksum(output)}, **trained.origin))
     return output, detections, trained
 
 
-def run_folder(checkpoint):
-    """The run folder of a checkpoint given as folder or file; of a file that stands alone, the folder it is in."""
-    if os.path.isdir(checkpoint):
-        return checkpoint
-    folder = os.path.dirname(os.path.abspath(checkpoint))
-    return os.path.dirname(folder) if os.path.basename(folder) == "checkpoints" else folder
-
-
 def load_trained(path, override=None):
-    """A detector for inference, with the averaged weights, from a checkpoint file."""
-    checkpoint = read_checkpoint(path)
+    """A detector for inference, with the averaged weights, from a run folder or checkpoint file."""
+    path, checkpoint = open_checkpoint(path, lambda message: warnings.warn(message, DataWarning, stacklevel=3))
     meta = checkpoint.meta
-    settings = settings_from_dict(meta["settings"], path)
-    if override is not None:
-        settings = override(settings)
+    kept = settings_from_dict(meta["settings"], path)
+    settings = kept if override is None else override(kept)
     for key, value in (("dataset.length", settings.dataset.length), ("deeplab.max_duration",
                                                                       settings.deeplab.max_duration)):
         if value is None:
@@ -238,7 +246,10 @@ def load_trained(path, override=None):
     normalization = Normalization(np.array(meta["mean"], np.float32), np.array(meta["deviation"], np.float32))
     # Checkpoints from before there were recipes have none
     recipe = None if meta.get("recipe") is None else recipe_from_dict(meta["recipe"], path)
-    return Trained(settings, tuple(meta["classes"]), normalization, detector.eval(), recipe)
+    before, after = (flatten(settings_to_dict(each), path) for each in (kept, settings))
+    origin = {"checkpoint": {"path": path, "sha256": checksum(path), "step": meta["step"]},
+              "changed_settings": {key: value for key, value in after.items() if value != before[key]}}
+    return Trained(settings, tuple(meta["classes"]), normalization, detector.eval(), recipe, origin)
 
 
 def score_run(folder, detections_path, detections, trained, subset=None):

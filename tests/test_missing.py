@@ -44,7 +44,7 @@ def test_the_result_names_what_was_scored_and_what_was_left_out(tmp_path, data, 
     detections = os.path.join(run, "detections.json")
     assert read_json(detections)["external_data"] == {"left_out": ["rec_4"]}
     manifest = read_json(os.path.join(run, "manifest.json"))
-    assert manifest["recordings"]["train_left_out"] == []
+    assert manifest["recordings"]["left_out"] == []
     assert call(["eval", "--ground-truth", str(tmp_path / "annotations.json"), "--detections", detections, "--subset",
                  "validation"]) == 0
     assert "1 recording: rec_4" in capsys.readouterr().out

@@ -1,9 +1,17 @@
 """What several commands share: options, settings, printing."""
 
+import argparse
 import os
 import sys
 
 CONFIGS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "configs")
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without argparse's lines of usage before it."""
+
+    def error(self, message):
+        self.exit(2, "tad: %s; see %s --help\n" % (message, self.prog))
 
 
 def shipped_configs():

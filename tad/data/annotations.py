@@ -53,7 +53,7 @@ def read_annotations(path, strict=False, tell=None):
         if fault is None:
             return _cut(segment, duration)
         kind, text, kept = fault
-        tell(kind, name, "%s [%g, %g] %s" % ((place,) + tuple(segment) + (text,)))
+        tell(kind, name, "%s [%g, %g] %s" % ((place,) + tuple(segment) + (text,)), "cut there" if kept else "left out")
         return _cut(segment, duration) if kept else None
 
     return _read(path, usable)
@@ -149,15 +149,15 @@ def segment_fault(segment, duration):
     """
     start, end = segment
     if end == start:
-        return "zero length", "has zero length; left out", False
+        return "zero length", "has zero length", False
     if end < start:
-        return "reversed", "is reversed; left out", False
+        return "reversed", "is reversed", False
     limit = math.inf if duration is None else duration
     if end <= 0 or start >= limit:
-        return "outside", "lies outside the recording (0 to %g s); left out" % limit, False
+        return "outside", "lies outside the recording (0 to %g s)" % limit, False
     # A hundredth of a second is rounding in the annotation file, not a mistake worth a word
     if start < -0.01 or end > limit + 0.01:
-        return "past the end", "reaches past the recording (0 to %g s); cut there" % limit, True
+        return "past the end", "reaches past the recording (0 to %g s)" % limit, True
     return None
 
 

@@ -70,7 +70,8 @@ def load_sources(recordings, store, settings, classes, width=None, tell=None, sh
             continue
         snippets, channels = shapes[recording.id]
         if channels != width:
-            tell("width", recording.id, "has features of width %d, where %d is needed; left out" % (channels, width))
+            tell("width", recording.id, "has features of width %d, where %d is needed" % (channels, width),
+                 "left out")
             continue
         grid = make_grid(recording, snippets, settings, tell)
         if grid is not None:
@@ -105,7 +106,8 @@ def make_grid(recording, snippets, settings, tell=None):
     duration = recording.duration_s
     if grid is None:
         if duration is None:
-            tell("no rate", recording.id, "has neither 'fps' nor 'duration', and dataset.fps is not set; left out")
+            tell("no rate", recording.id, "has neither 'fps' nor 'duration', and dataset.fps is not set",
+                 "left out")
             return None
         return TimeGrid.spanning(duration, snippets)
     covered = grid.end_s(snippets)
@@ -113,8 +115,8 @@ def make_grid(recording, snippets, settings, tell=None):
     tolerance = max(2 * grid.step_s + 2 * grid.origin_s, 0.05 * covered)
     if duration is not None and abs(covered - duration) > tolerance:
         tell("length", recording.id, "its %d snippets cover %.2f s by fps, stride and window, but its duration is "
-             "%.2f s%s; used as it is"
-             % (snippets, covered, duration, _fitting_stride(grid, snippets, duration, settings)))
+             "%.2f s%s" % (snippets, covered, duration, _fitting_stride(grid, snippets, duration, settings)),
+             "used as it is")
     return grid
 
 
@@ -192,7 +194,7 @@ def readable_shapes(recordings, store, tell):
             rows.check()
             shapes[recording.id] = rows.shape
         except FeatureError as error:
-            tell(error.kind, recording.id, "%s; left out" % error)
+            tell(error.kind, recording.id, str(error), "left out")
     return shapes
 
 
@@ -243,7 +245,7 @@ def _commonest_width(shapes, store):
 def _report_background(recordings, shapes, tell):
     for recording in recordings:
         if recording.id in shapes and not recording.labels:
-            tell("background", recording.id, "has no annotated action; used as background")
+            tell("background", recording.id, "has no annotated action", "used as background")
 
 
 def _source(recording, grid, snippets, classes, tell):
@@ -251,12 +253,12 @@ def _source(recording, grid, snippets, classes, tell):
     last = snippets - 0.5
     outside = segments[:, 0] >= last
     for start_s in recording.segments_s[outside, 0]:
-        tell("after the features", recording.id, "the action at %.2f s begins after the features end (%.2f s); left out"
-             % (start_s, grid.end_s(snippets)))
+        tell("after the features", recording.id, "the action at %.2f s begins after the features end (%.2f s)"
+             % (start_s, grid.end_s(snippets)), "left out")
     known = {label: index for index, label in enumerate(classes)}
     unknown = sorted({label for label in recording.labels if label not in known})
     if unknown:
-        tell("unknown label", recording.id, "labels that no training recording has: %s; they cannot be detected"
-             % ", ".join(unknown))
+        tell("unknown label", recording.id, "labels that no training recording has: %s" % ", ".join(unknown),
+             "they cannot be detected")
     indices = np.array([known.get(label, -1) for label in recording.labels], dtype=np.int64)
     return Source(recording.id, grid, snippets, segments[~outside], indices[~outside])

@@ -13,7 +13,6 @@ from tad.data.recipe import GRID_KEYS, Recipe, check_layout, check_recipe
 from tad.data.rows import array_rows
 from tad.data.sources import Source, frame_grid
 from tad.data.timegrid import TimeGrid
-from tad.engine.checkpoint import find_checkpoint
 from tad.engine.inference import detect
 from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import plain_detections
@@ -63,7 +62,7 @@ def load_predictor(path, device="auto", assignments=()):
     :raises UserError: no checkpoint is there, it cannot be read, or the device is absent.
     """
     changes = list(assignments) + ["device=%s" % device]
-    trained = load_trained(find_checkpoint(path), lambda settings: override_settings(settings, changes))
+    trained = load_trained(path, lambda settings: override_settings(settings, changes))
     place = pick_device(trained.settings)
     trained.detector.to(place)
     return Predictor(trained, place)

@@ -49,8 +49,8 @@ def examine(annotations, features, settings, subsets=None):
 
 
 def _teller(findings, subset):
-    def tell(kind, recording, text):
-        findings.append(Finding(kind, subset, recording, text))
+    def tell(kind, recording, text, done):
+        findings.append(Finding(kind, subset, recording, "%s; %s" % (text, done)))
 
     return tell
 

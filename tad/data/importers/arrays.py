@@ -6,7 +6,7 @@ from typing import Any, Callable, NamedTuple
 import h5py
 import numpy as np
 
-from tad.data.features import HDF5_SUFFIXES, READERS, guarded, read_csv
+from tad.data.features import HDF5_SUFFIXES, READERS, FeatureError, guarded, read_csv
 from tad.data.importers.delimited import guess_delimiter
 from tad.data.recipe import FILE_SUFFIX, FOLDER_RECIPE
 from tad.errors import UserError
@@ -68,12 +68,15 @@ def _files_in(folder):
 def _items_of(file, strip):
     stem, suffix = os.path.splitext(os.path.basename(file))
     suffix = suffix.lower()
-    if suffix in HDF5_SUFFIXES:
-        named = [(name, _Member(_hdf5_member, file, name)) for name in _hdf5_names(file)]
-    elif suffix == ".npz":
-        named = [(name, _Member(_npz_member, file, name)) for name in _npz_names(file)]
-    else:
+    if suffix not in ARCHIVES:
         return [Item(_stripped(stem, strip), file, _Whole(file))]
+    list_names, read = ARCHIVES[suffix]
+    try:
+        named = [(name, _Member(read, file, name)) for name in guarded(list_names, file)]
+    except FeatureError as error:  # one broken file of many is left out later, by name
+        return [Item(_stripped(stem, strip), file, _Broken(str(error)))]
+    if not named:
+        return [Item(_stripped(stem, strip), file, _Broken("has no array in %s" % file))]
     if len(named) == 1:
         return [Item(_stripped(stem, strip), file, named[0][1])]
     return [Item(_stripped(_short(name, named), strip), "%s: %s" % (file, name), load) for name, load in named]
@@ -107,6 +110,13 @@ class _Member(NamedTuple):
         return guarded(self.read, self.path, self.name)
 
 
+class _Broken(NamedTuple):
+    reason: str
+
+    def __call__(self):
+        raise FeatureError(self.reason)
+
+
 def _read_file(path):
     suffix = os.path.splitext(path)[1].lower()
     if suffix in TORCH_SUFFIXES:
@@ -119,11 +129,8 @@ def _read_file(path):
 
 
 def _npz_names(path):
-    try:
-        with open_archive(path) as archive:
-            return sorted(archive.files)
-    except Exception as error:  # numpy raises zipfile, zlib, OS and value errors for a broken file
-        raise UserError("cannot read the features %s: %s" % (path, error))
+    with open_archive(path) as archive:
+        return sorted(archive.files)
 
 
 def _npz_member(path, name):
@@ -138,17 +145,18 @@ def _hdf5_names(path):
         if isinstance(thing, h5py.Dataset):
             names.append(name)
 
-    try:
-        with h5py.File(path, "r") as archive:
-            archive.visititems(note)
-    except OSError as error:
-        raise UserError("cannot read the features %s: %s" % (path, error))
+    with h5py.File(path, "r") as archive:
+        archive.visititems(note)
     return names
 
 
 def _hdf5_member(path, name):
     with h5py.File(path, "r") as archive:
         return archive[name][()]
+
+
+ARCHIVES = {suffix: (_hdf5_names, _hdf5_member) for suffix in HDF5_SUFFIXES}
+ARCHIVES[".npz"] = (_npz_names, _npz_member)
 
 
 def shape_of(item):

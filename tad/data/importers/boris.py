@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple, Optional
 
 from tad.data.importers.delimited import read_table
-from tad.data.importers.reading import Reading, Row, as_object, recording_name, unite
+from tad.data.importers.reading import Reading, Row, as_list, as_object, recording_name, unite
 from tad.data.importers.times import parse_number, parse_time, uses_decimal_comma
 from tad.data.naming import shortened
 from tad.errors import UserError
@@ -106,7 +106,7 @@ def _row(event, options):
 def _project_events(file, about, options, said):
     document = file.document
     behaviors = as_object(document["behaviors_conf"], file.path + ": 'behaviors_conf'")
-    kinds = {entry.get("code"): "point" if str(entry.get("type", "")).lower().startswith("point") else "toggle"
+    kinds = {str(entry.get("code")): "point" if str(entry.get("type", "")).lower().startswith("point") else "toggle"
              for entry in behaviors.values() if isinstance(entry, dict)}
     events, taken, shifted = [], {}, []
     for name, observation in as_object(document["observations"], file.path + ": 'observations'").items():
@@ -120,7 +120,7 @@ def _project_events(file, about, options, said):
         taken[recording] = name
         if observation.get("time offset"):
             shifted.append("%s: %s s" % (name, observation["time offset"]))
-        for index, event in enumerate(observation.get("events", [])):
+        for index, event in enumerate(as_list(observation.get("events", []), place + ": 'events'")):
             events.append(_project_event(recording, event, "%s, event %d" % (place, index), kinds))
     if shifted:
         said.append("time offsets are not applied, times count from the beginning of the media: " + shortened(shifted))
@@ -131,16 +131,16 @@ def _project_recording(name, observation, about):
     """The only medium of the first player, else the observation's own name."""
     players = observation.get("file")
     media = players.get("1", []) if isinstance(players, dict) else players
-    media = media if isinstance(media, list) else []
-    recording = recording_name(str(media[0])) if len(media) == 1 else name
+    media = [str(path) for path in media] if isinstance(media, list) else []
+    recording = recording_name(media[0]) if len(media) == 1 else name
     information = observation.get("media_info")
     facts = {}
     for key, word in (("duration_s", "length"), ("fps", "fps")):
         values = information.get(word) if isinstance(information, dict) else None
-        numbers = [values[path] for path in media if isinstance(values, dict) and path in values]
-        if numbers and len(numbers) == len(media):
-            value = sum(map(float, numbers)) if key == "duration_s" else float(numbers[0])
-            facts[key] = value if value > 0 else None
+        numbers = [values.get(path) for path in media] if isinstance(values, dict) else []
+        # BORIS stores 0 or nothing where it could not look into the medium
+        if numbers and all(isinstance(number, (int, float)) and 0 < number < 1e9 for number in numbers):
+            facts[key] = sum(numbers) if key == "duration_s" else numbers[0]
     unite(about, recording, **facts)
     return recording
 

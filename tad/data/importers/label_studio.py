@@ -1,6 +1,6 @@
 """Label Studio's JSON exports: video timelines, audio and time-series segments."""
 
-from tad.data.importers.reading import Reading, Row, as_object, recording_name, unite
+from tad.data.importers.reading import Reading, Row, as_list, as_object, recording_name, unite
 from tad.data.importers.times import parse_time
 from tad.data.naming import shortened
 from tad.errors import UserError
@@ -99,7 +99,7 @@ def _result_rows(name, result, place, options, left_out):
     if ranges is None:
         edges = [_edges(value, place, options.unit or "seconds")]
     else:
-        edges = [_frames(one, place) for one in ranges]
+        edges = [_frames(one, place) for one in as_list(ranges, place + ": 'ranges'")]
     return [Row(name, start, end, unit, str(label), place) for start, end, unit in edges for label in labels]
 
 

@@ -157,3 +157,13 @@ def as_object(value, place):
     if not isinstance(value, dict):
         raise UserError("%s must be an object {...}, not %s" % (place, type(value).__name__))
     return value
+
+
+def as_list(value, place):
+    """``value`` as the JSON list that it must be.
+
+    :raises UserError: it is something else.
+    """
+    if not isinstance(value, list):
+        raise UserError("%s must be a list [...], not %s" % (place, type(value).__name__))
+    return value

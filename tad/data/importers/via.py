@@ -1,6 +1,7 @@
 """Projects of the VGG Image Annotator 3 (VIA) for video and audio, as saved in JSON."""
 
-from tad.data.importers.reading import Reading, Row, as_object, recording_name, unite
+from tad.data.importers.reading import Reading, Row, as_list, as_object, recording_name, unite
+from tad.data.importers.times import parse_number
 from tad.errors import UserError
 
 _CHECKBOX, _WITH_OPTIONS = 2, (2, 3, 4, 5)  # VIA's attribute types: 1 text, 2 checkbox, 3 radio, 4 select, 5 image
@@ -19,7 +20,7 @@ def read(files, options):
     for file in files:
         document = file.document
         for key in ("metadata", "file", "attribute", "view"):
-            for name, entry in as_object(document.get(key) or {}, "%s: '%s'" % (file.path, key)).items():
+            for name, entry in as_object(document.get(key, {}), "%s: '%s'" % (file.path, key)).items():
                 as_object(entry, "%s: %s '%s'" % (file.path, key, name))
         names = _recordings(file)
         for name in names.values():
@@ -40,7 +41,8 @@ def _recordings(file):
         return names
     shown = {}
     for key, view in views.items():
-        listed = [str(one) for one in view.get("fid_list", [])]
+        listed = as_list(view.get("fid_list", []), "%s: the fid_list of view %s" % (file.path, key))
+        listed = [str(one) for one in listed]
         if len(listed) != 1 or listed[0] not in names:
             raise UserError("%s: view %s shows %d files; only views of one file can be imported"
                             % (file.path, key, len(listed)))
@@ -87,10 +89,7 @@ def _entry_rows(file, key, entry, names, attributes, left_out):
               for label in _labels(str(_values(entry).get(attribute, "")), settings)]
     if not labels:
         left_out.append(("segments without a label", place))
-    try:
-        start, end = (float(value) for value in entry["z"])
-    except (TypeError, ValueError):
-        raise UserError("%s: 'z' must be [start, end] in seconds" % place)
+    start, end = (parse_number(value, place + ": 'z'", wanted="a time in seconds") for value in entry["z"])
     return [Row(names[str(entry["vid"])], start, end, "seconds", label, place) for label in labels]
 
 
@@ -99,5 +98,5 @@ def _labels(value, attribute):
     if attribute.get("type") not in _WITH_OPTIONS:
         return [value.strip()] if value.strip() else []
     chosen = value.split(",") if attribute.get("type") == _CHECKBOX else [value]
-    options = attribute.get("options", {})
+    options = attribute["options"] if isinstance(attribute.get("options"), dict) else {}
     return [str(options.get(one.strip(), one)).strip() for one in chosen if one.strip()]

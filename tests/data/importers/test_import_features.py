@@ -166,12 +166,14 @@ def test_what_cannot_be_used_is_told_by_name(tmp_path, rng):
     np.save(os.path.join(path, "wide.npy"), np.zeros((33, 8)))
     np.save(os.path.join(path, "text.npy"), np.array([["a"] * 7] * 9))
     np.save(os.path.join(path, "rec_0.npy"), np.full((31, 7), np.nan))
-    with open(os.path.join(path, "torn.npy"), "wb") as stream:
-        stream.write(b"\x93NUMPY\x01\x00torn")
+    for torn in ("torn.npy", "torn_too.npz", "torn_three.h5", "torn_four.csv"):
+        with open(os.path.join(path, torn), "wb") as stream:
+            stream.write(b"\x93NUMPY\x01\x00torn")
+    h5py.File(os.path.join(path, "void.h5"), "w").close()
     said = " | ".join(import_features([path], str(tmp_path / "out"), FeatureWishes()))
     assert FeatureStore(str(tmp_path / "out")).ids == set(made)
     for words in ("NaN or infinite values in 1 recording, written as they are: rec_0", "crops.npy, shape (10, 5, 7)",
-                  "wide has 8 channels where most have 7", "text has features of type", "unreadable: 1: torn"):
+                  "wide has 8 channels where most have 7", "text has features of type", "unreadable: 5: torn"):
         assert words in said, said
 
 

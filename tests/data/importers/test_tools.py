@@ -207,7 +207,7 @@ def test_via_with_several_attributes_asks(tmp_path):
 @pytest.mark.parametrize("spoil, words", [
     (lambda d: d["metadata"].update({"1_a": 5}), "metadata '1_a' must be an object"),
     (lambda d: d["metadata"]["1_a"].update(vid="9"), "metadata 1_a belongs to view '9'"),
-    (lambda d: d["metadata"]["1_a"].update(z=["x", 2]), "metadata 1_a: 'z' must be"),
+    (lambda d: d["metadata"]["1_a"].update(z=["x", 2]), "metadata 1_a: 'z': 'x' is not"),
     (lambda d: d["view"]["1"].update(fid_list=["11", "12"]), "view 1 shows 2 files"),
     (lambda d: d.update(file=[1]), "'file' must be an object")])
 def test_broken_via_is_told(tmp_path, spoil, words):
@@ -335,3 +335,39 @@ def test_real_annotation_files(shared_data):
         lines = stream.read().splitlines()[1:]
     assert [(row.recording, row.label, "%g" % row.start) for row in reading.rows] == [
         (line.split(",")[0], line.split(",")[1], "%g" % float(line.split(",")[3])) for line in lines]
+
+
+def places(value, path=()):
+    """Every place in a JSON document."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        for place in places(one, path + (key,)):
+            yield place
+
+
+def replaced(value, path, new):
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = replaced(copy[path[0]], path[1:], new)
+    return copy
+
+
+@pytest.mark.parametrize("suffix, document", [
+    (".boris", boris(EVENTS)), (".json", via()), (".json", [studio([TIMELINE, SERIES, BOX])]),
+    (".json", {"database": {"v1": {"duration": "12.5", "subset": "training", "annotations": [
+        {"segment": ["0.5", "2"], "label_id": 3}]}}})])
+def test_a_document_with_one_odd_value_gives_a_sentence_or_a_reading(tmp_path, rng, suffix, document):
+    """Any value anywhere, replaced by one of another kind: a UserError or a result, never a traceback."""
+    odd = (None, 5, -1.5, "odd", "", True, [], [None], {}, {"a": 1}, [[1, 2]], 10 ** 400)
+    path = tmp_path / ("x" + suffix)
+    for place in places(document):
+        new = odd[rng.randint(len(odd))]
+        write_json(path, replaced(document, place, new))
+        try:
+            read([path])
+        except UserError as error:
+            assert "x" + suffix in str(error)
+        except Exception as error:
+            raise AssertionError("%r at %r: %r" % (new, place, error))
