@@ -8,7 +8,7 @@ import tad
 from tad.commands import COMMANDS
 from tad.commands.common import Parser
 from tad.engine.stopping import Terminated, terminating
-from tad.errors import DataWarning, UserError
+from tad.errors import DataNote, DataWarning, UserError
 
 
 def main(arguments=None):
@@ -65,6 +65,6 @@ def _once(show):
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
     if issubclass(category, DataWarning):
-        print("tad: warning: %s" % message, file=sys.stderr)
+        print("tad: %s: %s" % ("note" if issubclass(category, DataNote) else "warning", message), file=sys.stderr)
     else:
         print(warnings.formatwarning(message, category, filename, lineno, line), end="", file=sys.stderr)

@@ -41,21 +41,29 @@ def binary_architectures():
     return (ask() if ask else None) or None
 
 
-def load_array(path):
-    """The one tensor of a ``.pt`` file as a NumPy array, through PyTorch's loader that can run no code.
+def load_tensors(path):
+    """What a ``.pt`` or ``.pth`` file holds, on the CPU, through PyTorch's loader that can run no code.
 
     Before PyTorch 2.6 that loader had holes (CVE-2025-32434), or did not exist.
 
     :raises UserError: this PyTorch cannot read the file without risk.
-    :raises ValueError: the file holds something else than one tensor.
+    :raises ValueError: the file holds more than tensors, or is broken.
     """
     if TORCH_VERSION < (2, 6):
-        raise UserError("%s cannot be read without risk by PyTorch %s; save it as .npy, or use PyTorch 2.6 or newer"
+        raise UserError("%s cannot be read without risk by PyTorch %s; save arrays as .npy, or use PyTorch 2.6 or newer"
                         % (path, torch.__version__))
     try:
-        value = torch.load(path, map_location=torch.device("cpu"), weights_only=True)
+        return torch.load(path, map_location=torch.device("cpu"), weights_only=True)
     except Exception as error:  # whatever is no plain tensor, and broken archives, come as a dozen types
         raise ValueError("is no file of tensors alone: %s" % str(error).strip().splitlines()[0][:200])
+
+
+def load_array(path):
+    """The one tensor of a ``.pt`` file as a NumPy array; see :func:`load_tensors`.
+
+    :raises ValueError: the file holds something else than one tensor.
+    """
+    value = load_tensors(path)
     while isinstance(value, (dict, list, tuple)) and len(value) == 1:
         value = next(iter(value.values() if isinstance(value, dict) else value))
     if not isinstance(value, torch.Tensor):

@@ -14,6 +14,10 @@ class DataWarning(UserWarning):
     """A recording or a segment was left out or repaired; the message names it."""
 
 
+class DataNote(DataWarning):
+    """Nothing is wrong, but something was taken from the data that the user did not say."""
+
+
 NEVER_AN_ERROR = ("unknown label",)  # kinds of problems that --strict does not stop at
 
 
@@ -30,3 +34,13 @@ def reporter(strict):
         warnings.warn("%s; %s" % (message, done), DataWarning, stacklevel=2)
 
     return tell
+
+
+def report_problem(message, strict):
+    """Tell of a problem in the data: a ``DataWarning``, or a ``UserError`` when ``strict``.
+
+    :param message: one sentence that names the recording or file and says what was done about it.
+    """
+    if strict:
+        raise UserError(message + " (--strict)")
+    warnings.warn(message, DataWarning, stacklevel=3)

@@ -6,7 +6,7 @@ A run folder holds everything that a run made. ``train_run`` fills its checkpoin
 
 import os
 import warnings
-from typing import Any, Callable, Dict, NamedTuple, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -16,9 +16,21 @@ from tqdm import tqdm
 from tad import compat
 from tad.config import Settings
 from tad.data.annotations import class_names, in_subset, read_annotations, read_ground_truth
+from tad.data.external import external_scores
 from tad.data.features import FeatureStore
 from tad.data.fitting import fit_settings
 from tad.data.paths import data_path
+from tad.data.recipe import (
+    Recipe,
+    at_rate_of,
+    check_recipe,
+    find_recipe,
+    read_recipe,
+    recipe_from_dict,
+    recipe_to_dict,
+    with_recipe,
+)
+from tad.data.rows import open_rows
 from tad.data.sources import (
     Normalization,
     actions_checksum,
@@ -38,6 +50,7 @@ from tad.evaluation.detections import write_detections
 from tad.evaluation.evaluate import evaluate
 from tad.evaluation.thresholds import parse_thresholds
 from tad.files import check_writable, make_folder, run_folder, write_json
+from tad.planning.feasible import check_feasible
 from tad.report.manifest import checksum, command_line, make_manifest, manifest_path
 from tad.report.timeline import draw_timelines
 from tad.settings import flatten, settings_from_dict, settings_to_dict, write_settings
@@ -59,13 +72,27 @@ class Normalized(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What a checkpoint gives to inference; ``origin`` says for manifests which one it is, and what was changed."""
+    """What a checkpoint gives to inference.
+
+    ``recipe`` is None where it was trained on features without one; ``origin`` says for manifests which checkpoint it
+    is, and what was changed.
+    """
 
     settings: Settings
     classes: Tuple[str, ...]
     normalization: Normalization
     detector: torch.nn.Module
+    recipe: Optional[Recipe]
     origin: Dict[str, Any]
+
+    def wanted_recipe(self, dataset, found):
+        """The recipe that features must have, where ``found`` is the one that they do have.
+
+        :param dataset: :class:`tad.config.DatasetSettings` that hold for them.
+        """
+        known = self.recipe or Recipe(normalization=found.normalization)
+        return known._replace(width=len(self.normalization.mean), fps=dataset.fps, stride=dataset.stride,
+                              window=dataset.window)
 
 
 def train_run(settings, folder, resume=False):
@@ -79,17 +106,26 @@ def train_run(settings, folder, resume=False):
     dataset = settings.dataset
     store = FeatureStore(data_path(dataset.features, "dataset.features"), dataset.cache_mib)
     annotations = data_path(dataset.annotations, "dataset.annotations")
+    recipe, place = read_recipe(store.path), find_recipe(store.path)
+    settings = with_recipe(settings, recipe, place)
+    dataset = settings.dataset
     recordings = in_subset(read_annotations(annotations, dataset.strict), dataset.train_subset, annotations)
+    if dataset.timing == "auto":
+        recordings = at_rate_of(recordings, recipe, place, dataset.strict)
     classes = class_names(recordings)
     if not classes:
         raise UserError("%s has no annotated action in subset '%s' to learn from" % (annotations, dataset.train_subset))
     sources, width = load_sources(recordings, store, dataset, classes)
+    if recipe is not None:
+        check_width(recipe, width, place)
+        recipe = recipe._replace(width=width, stride=dataset.stride, window=dataset.window, fps=dataset.fps)
     check_learnable(sources, classes)
     settings = fit_settings(settings, sources)
+    check_feasible(settings, sources)
     normalization = learn_normalization(sources, store) if dataset.normalize else identity_normalization(width)
     meta = {"settings": settings_to_dict(settings), "classes": list(classes), "width": width,
             "mean": normalization.mean.tolist(), "deviation": normalization.deviation.tolist(),
-            "actions": actions_checksum(sources)}
+            "actions": actions_checksum(sources), "recipe": recipe and recipe_to_dict(recipe)}
     checkpoints = os.path.join(folder, "checkpoints")
     found = open_run(folder, checkpoints, meta, resume)
     write_settings(settings, os.path.join(folder, "config.yaml"))
@@ -103,6 +139,13 @@ def train_run(settings, folder, resume=False):
     with_logs(folder, progress.step, lambda log: train(
         progress, sources, Normalized(store, normalization), settings, device, checkpoints, meta, log))
     return settings
+
+
+def check_width(recipe, width, place):
+    """Refuse features of another width than their recipe says."""
+    if recipe.width not in (None, width):
+        raise UserError("%s says that the features have width %d, but they have %d; is it the recipe of other features?"
+                        % (place, recipe.width, width))
 
 
 def open_run(folder, checkpoints, meta, resume):
@@ -148,13 +191,14 @@ def with_logs(folder, step, work):
         writer.close()
 
 
-def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None):
+def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None, external=None):
     """Detect in the recordings of a configured data set; write the detections, and beside them how they were made.
 
     :param checkpoint: run folder or checkpoint file.
     :param output: detections file; None for ``detections.json`` in the run folder.
     :param subset: None for ``dataset.test_subset``.
     :param override: function that changes the checkpoint's settings, for data or device of another machine.
+    :param external: file of external scores (:mod:`tad.data.external`), or None.
     :returns: path of the detections, detections by id, and the :class:`Trained` that made them.
     """
     output = output or os.path.join(run_folder(checkpoint), "detections.json")
@@ -166,11 +210,18 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     annotations = data_path(dataset.annotations, "dataset.annotations")
     recordings = in_subset(read_annotations(annotations, dataset.strict), subset or dataset.test_subset, annotations)
     store = FeatureStore(data_path(dataset.features, "dataset.features"), dataset.cache_mib)
-    sources, _ = load_sources(recordings, store, dataset, trained.classes, len(trained.normalization.mean))
-    read = Normalized(store, trained.normalization)
+    recipe, place = read_recipe(store.path), find_recipe(store.path)
+    if recipe is not None:
+        settings = with_recipe(settings, recipe, place)
+        check_recipe(trained.wanted_recipe(settings.dataset, recipe), recipe, place)
+        if dataset.timing == "auto":
+            recordings = at_rate_of(recordings, recipe, place, dataset.strict)
+    sources, _ = load_sources(recordings, store, settings.dataset, trained.classes, len(trained.normalization.mean))
+    scores = external_scores(external, trained.classes, [source.id for source in sources])
     detections, lines = {}, LogLines("infer", "recording", 0, len(sources))
     for source in tqdm(sources, desc="infer", unit="recording", disable=None):
-        detections[source.id] = detect(trained.detector, source, read(source.id), settings, device)
+        rows = open_rows(store, source.id).map(trained.normalization.apply)
+        detections[source.id] = detect(trained.detector, source, rows, settings, device, scores.get(source.id))
         if lines.due(len(detections)):
             lines.say(len(detections))
     write_detections(output, detections, trained.classes, left_out(recordings, sources))
@@ -193,10 +244,12 @@ def load_trained(path, override=None):
     detector = build_detector(settings, meta["width"], len(meta["classes"]))
     load_weights(detector, checkpoint.group("averaged"))
     normalization = Normalization(np.array(meta["mean"], np.float32), np.array(meta["deviation"], np.float32))
+    # Checkpoints from before there were recipes have none
+    recipe = None if meta.get("recipe") is None else recipe_from_dict(meta["recipe"], path)
     before, after = (flatten(settings_to_dict(each), path) for each in (kept, settings))
     origin = {"checkpoint": {"path": path, "sha256": checksum(path), "step": meta["step"]},
               "changed_settings": {key: value for key, value in after.items() if value != before[key]}}
-    return Trained(settings, tuple(meta["classes"]), normalization, detector.eval(), origin)
+    return Trained(settings, tuple(meta["classes"]), normalization, detector.eval(), recipe, origin)
 
 
 def score_run(folder, detections_path, detections, trained, subset=None):

@@ -231,7 +231,8 @@ def test_labels_that_the_terminal_cannot_write_do_not_break_the_end(tmp_path):
 
 
 def test_help_and_version_for_every_command(capsys):
-    for command in ([], ["train"], ["traininfer"], ["infer"], ["eval"], ["demo"], ["doctor"]):
+    for command in ([], ["train"], ["traininfer"], ["infer"], ["eval"], ["predict"], ["demo"], ["doctor"], ["data"],
+                    ["data", "synthesize"]):
         assert call(command + ["--help"]) == 0
         assert "usage: tad" in capsys.readouterr().out
     assert call(["--version"]) == 0

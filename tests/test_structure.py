@@ -11,10 +11,12 @@ from tests.helpers import ROOT
 # Data moves from lower to higher; what stands on one line does not know the others on it
 ORDER = (
     ("errors", "__init__"), ("files", "segments", "compat", "config"), ("settings",),
-    ("data",), ("ops",), ("models",), ("proposals",), ("assignment",), ("losses", "postprocess"), ("evaluation",),
-    ("report",), ("detectors",), ("engine",), ("pipeline", "doctor"),
-    ("predict", "planning", "export", "machines"), ("commands",), ("cli",), ("__main__",),
+    ("data",), ("ops", "extraction"), ("models",), ("proposals",), ("assignment",), ("losses", "postprocess"),
+    ("evaluation",), ("report",), ("detectors",), ("engine",), ("planning",),
+    ("pipeline", "doctor"), ("predict", "export", "machines"), ("commands",), ("cli",), ("__main__",),
 )
+# The one import against the order: tad.load, inside its function, so that users need not know the parts
+DOORS = {(os.path.join("tad", "__init__.py"), "tad.predict.load_predictor")}
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
@@ -58,7 +60,7 @@ def test_imports_go_backward_in_the_order_of_the_data(path):
     own = part(path)
     for name in imports(TREES[path]):
         words = name.split(".")
-        if words[0] == "tad" and len(words) > 1:
+        if words[0] == "tad" and len(words) > 1 and (path, name) not in DOORS:
             other = words[1] if words[1] in RANK else "__init__"
             assert other == own or RANK[other] < RANK[own], "%s must not import %s" % (path, name)
 

@@ -50,21 +50,17 @@ def _what(options):
     given = [] if options.threshold is None else ["dataset.max_missing=%r" % options.threshold]
     given += ["dataset.%s=%r" % (key, getattr(options, key)) for key in ("fps", "stride", "window")
               if getattr(options, key) is not None]
-    settings = load_settings(path, _recipe_assignments(options) + changes(options) + given)
+    settings = load_settings(path, changes(options) + given)
     dataset = settings.dataset
     if path is None:
-        return settings, options.annotations, options.features, None
+        return _with_recipe(settings, options.features), options.annotations, options.features, None
     subsets = [dataset.train_subset] + [name for name in [dataset.test_subset] if name != dataset.train_subset]
     annotations = data_path(dataset.annotations, "dataset.annotations")
     features = options.features or data_path(dataset.features, "dataset.features")
-    return settings, annotations, features, None if "all" in subsets else subsets
+    return _with_recipe(settings, features), annotations, features, None if "all" in subsets else subsets
 
 
-def _recipe_assignments(options):
-    """Rate, stride and window of the features' recipe, where neither configuration nor options say them."""
-    from tad.data.recipe import read_recipe
-    recipe = read_recipe(options.features) if options.features and options.config is None else None
-    if recipe is None:
-        return []
-    return ["dataset.%s=%r" % (key, getattr(recipe, key)) for key in ("fps", "stride", "window")
-            if getattr(recipe, key) is not None]
+def _with_recipe(settings, features):
+    """Settings with the features' rate, stride and window, where neither configuration nor options say them."""
+    from tad.data.recipe import filled, read_recipe
+    return settings if features is None else filled(settings, read_recipe(features))

@@ -22,6 +22,8 @@ def add(verbs):
     verb.add_argument("--checkpoint", required=True, metavar="RUN_OR_FILE", help="run folder or checkpoint")
     verb.add_argument("--subset", metavar="NAME", help="default: dataset.test_subset")
     verb.add_argument("--output", metavar="FILE", help="default: detections.json in the run folder")
+    verb.add_argument("--external-scores", metavar="FILE", help="JSON {recording: {label: score}} of a classifier of "
+                      "whole recordings")
     add_changes(verb)
     verb.set_defaults(run=_infer)
 
@@ -64,6 +66,7 @@ def _infer(options):
     from tad.pipeline import infer_run
     from tad.settings import override_settings
     path, detections, _ = infer_run(options.checkpoint, options.output, options.subset,
-                                    lambda settings: override_settings(settings, changes(options)))
+                                    lambda settings: override_settings(settings, changes(options)),
+                                    options.external_scores)
     say("%d detections in %d recordings: %s"
         % (sum(len(found.scores) for found in detections.values()), len(detections), path))

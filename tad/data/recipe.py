@@ -11,12 +11,14 @@ are fine: then nothing is known of them but their arrays. The file holds the fie
 import math
 import os
 import re
+import warnings
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from tad.data.annotations import read_json
 from tad.data.features import FOLDER_SUFFIXES
-from tad.errors import UserError
+from tad.errors import DataNote, UserError, report_problem
 from tad.files import write_json
+from tad.settings import replace
 
 FOLDER_RECIPE = "recipe.json"
 FILE_SUFFIX = ".recipe.json"
@@ -55,6 +57,7 @@ class Recipe(NamedTuple):
 
 
 UNKNOWN = Recipe()
+GRID_KEYS = ("fps", "stride", "window")
 # Features that differ in one of these mean something else to a detector
 COMPARED = ("width", "fps", "stride", "window", "backbone", "weights_sha256", "normalization")
 
@@ -140,6 +143,74 @@ def differences(wanted, found):
         if mine is not None and theirs is not None and not _same(mine, theirs):
             told.append("%s %s where %s is needed" % (_WORDS.get(key, key), _value(theirs), _value(mine)))
     return told + _other_statistics(wanted.normalization, found.normalization)
+
+
+def with_recipe(settings, recipe, place):
+    """Settings whose ``dataset.fps``, ``stride`` and ``window`` come from the features' recipe where they were null.
+
+    What is taken is told as a :class:`tad.errors.DataNote`. A stride or window that nobody knows is 1.
+
+    :param settings: :class:`tad.config.Settings`
+    :param recipe: :class:`Recipe` or None.
+    :param place: the recipe's file, for messages.
+    :raises UserError: settings and recipe contradict each other, or the arrays lie on their side.
+    """
+    recipe = recipe or UNKNOWN
+    check_layout(recipe, place)
+    taken = []
+    for key in GRID_KEYS:
+        given, known = getattr(settings.dataset, key), getattr(recipe, key)
+        if given is None and known is not None:
+            taken.append("%s %g" % (key, known))
+        elif given is not None and known is not None and not _same(given, known):
+            raise UserError("dataset.%s is %g, but %s says that the features were made with %s %g; correct one of "
+                            "them, or leave dataset.%s out" % (key, given, place, key, known, key))
+    if taken:
+        warnings.warn("%s taken from %s" % (", ".join(taken), place), DataNote, stacklevel=2)
+    return filled(settings, recipe)
+
+
+def filled(settings, recipe):
+    """As :func:`with_recipe`, without a look or a word: for settings that nobody trains with."""
+    values = {}
+    for key, default in zip(GRID_KEYS, (None, 1.0, 1.0)):
+        known = getattr(recipe or UNKNOWN, key)
+        known = default if known is None else known
+        if getattr(settings.dataset, key) is None and known is not None:
+            values["dataset__" + key] = float(known)
+    return replace(settings, **values)
+
+
+def check_layout(recipe, place):
+    """Refuse features whose recipe says that they are ``(channels, snippets)``."""
+    if recipe.layout == "CT":
+        raise UserError("%s says that the arrays are (channels, snippets), where (snippets, channels) is needed; turn "
+                        "them with tad data import" % place)
+
+
+def at_rate_of(recordings, recipe, place, strict):
+    """Recordings without those ``fps`` that contradict the features' recipe: it knows the frames that were used."""
+    if recipe is None or recipe.fps is None:
+        return recordings
+    other = [recording for recording in recordings
+             if recording.fps is not None and not _same(recording.fps, recipe.fps)]
+    if not other:
+        return recordings
+    report_problem("%s (%d of %d recordings): its fps is %g in the annotations and %g in %s; the latter is used"
+                   % (other[0].id, len(other), len(recordings), other[0].fps, recipe.fps, place), strict)
+    return [recording._replace(fps=recipe.fps) for recording in recordings]
+
+
+def check_recipe(wanted, found, place):
+    """Refuse features that were made in another way than those that a detector learned from.
+
+    :param wanted: the detector's :class:`Recipe`; ``found``: that of the features.
+    :param place: names the features in the message.
+    """
+    told = differences(wanted, found)
+    if told:
+        raise UserError("%s: the features are of another recipe than those that the detector learned from: %s; prepare "
+                        "them in the same way, or train on such features" % (place, ", ".join(told)))
 
 
 def _is_text(value):

@@ -9,6 +9,7 @@ import numpy as np
 
 from tad.data.features import FeatureError
 from tad.data.naming import shortened
+from tad.data.rows import open_rows
 from tad.data.timegrid import TimeGrid
 from tad.errors import DataWarning, UserError, reporter
 
@@ -40,13 +41,14 @@ class Normalization(NamedTuple):
         return (features - self.mean) / self.deviation
 
 
-def load_sources(recordings, store, settings, classes, width=None, tell=None):
+def load_sources(recordings, store, settings, classes, width=None, tell=None, shapes=None):
     """Sources of the recordings that can be used; every other one is reported by name and left out.
 
     :param settings: :class:`tad.config.DatasetSettings`
     :param classes: class names in the order of the detector's outputs.
     :param width: channels that the features must have, for inference; None, for training, takes the commonest width
         among them and reports recordings that show no action.
+    :param shapes: what :func:`readable_shapes` found, if features were read before.
     :param tell: what is called with each problem, see :func:`tad.errors.reporter`; None warns, or raises with
         ``settings.strict``.
     :returns: list of :class:`Source`, and the width.
@@ -55,7 +57,8 @@ def load_sources(recordings, store, settings, classes, width=None, tell=None):
         problem.
     """
     tell = tell or reporter(settings.strict)
-    shapes = _readable_shapes(recordings, store, tell)
+    if shapes is None:
+        shapes = readable_shapes(recordings, store, tell)
     if width is None:
         _report_background(recordings, shapes, tell)
     if width is None and shapes:
@@ -122,15 +125,21 @@ def _fitting_stride(grid, snippets, duration, settings):
     missing = duration - grid.end_s(snippets)
     if duration <= grid.origin_s:
         return ""
-    fitting = settings.stride * (duration - grid.origin_s) / (grid.step_s * (snippets - 0.5))
+    stride = 1.0 if settings.stride is None else settings.stride
+    fitting = stride * (duration - grid.origin_s) / (grid.step_s * (snippets - 0.5))
     return " (they end %.2f s %s it; stride %.4g would fit)" % (abs(missing), "before" if missing > 0 else "after",
                                                                  fitting)
 
 
 def _frame_grid(recording, settings):
-    """The grid by frames, or None where no rate is known; a recording's own rate comes first."""
-    fps = recording.fps or settings.fps
-    return None if fps is None else TimeGrid.from_frames(fps, settings.stride, settings.window)
+    """The grid by frames, or None where no rate is known; unless settings say otherwise, its own rate comes first."""
+    fps = {"auto": recording.fps or settings.fps, "fps": settings.fps, "even": None}[settings.timing]
+    return None if fps is None else frame_grid(fps, settings.stride, settings.window)
+
+
+def frame_grid(fps, stride, window):
+    """The grid by frames; a stride or window that nobody knows is one frame."""
+    return TimeGrid.from_frames(fps, 1.0 if stride is None else stride, 1.0 if window is None else window)
 
 
 def check_learnable(sources, classes):
@@ -176,11 +185,14 @@ def identity_normalization(width):
     return Normalization(np.zeros(width, np.float32), np.ones(width, np.float32))
 
 
-def _readable_shapes(recordings, store, tell):
+def readable_shapes(recordings, store, tell):
+    """Shapes ``(T, C)`` by id of the features that can be read; every other recording is reported by name."""
     shapes = {}
     for recording in recordings:
         try:
-            shapes[recording.id] = store.read(recording.id).shape
+            rows = open_rows(store, recording.id)
+            rows.check()
+            shapes[recording.id] = rows.shape
         except FeatureError as error:
             tell(error.kind, recording.id, str(error), "left out")
     return shapes

@@ -41,11 +41,16 @@ def write_detections(path, detections, classes, left_out=()):
     """
     results = {}
     for name, found in detections.items():
-        results[name] = [{"label": classes[label], "score": float(np.round(score, 6)),
-                          "segment": [float(value) for value in np.round(segment, 4)]}
-                         for segment, label, score in zip(*found)]
+        results[name] = [{"label": label, "score": score, "segment": [start, end]}
+                         for label, start, end, score in plain_detections(found, classes)]
     extra = {"left_out": list(left_out)} if left_out else {}
     write_json(path, {"version": "tad 1", "results": results, "external_data": extra})
+
+
+def plain_detections(found, classes):
+    """Tuples ``(label, start_s, end_s, score)`` of plain values, rounded to what is written: 0.1 ms and a millionth."""
+    for (start, end), label, score in zip(*found):
+        yield classes[label], float(np.round(start, 4)), float(np.round(end, 4)), float(np.round(score, 6))
 
 
 def _listed(entries, path, name):

@@ -7,8 +7,20 @@ import numpy as np
 import pytest
 
 from tad.data.features import FeatureStore
-from tad.data.recipe import Recipe, Statistics, differences, find_recipe, read_recipe, recipe_path, write_recipe
-from tad.errors import UserError
+from tad.data.recipe import (
+    Recipe,
+    Statistics,
+    check_recipe,
+    differences,
+    filled,
+    find_recipe,
+    read_recipe,
+    recipe_path,
+    with_recipe,
+    write_recipe,
+)
+from tad.errors import DataNote, UserError
+from tests.helpers import call, tiny_settings, write_data
 
 FULL = Recipe("tad data features", "signals.npz", "i3d", "0f" * 32, 25.0, 16, 64.5, 3, "TC", "float32",
               Statistics((0.1, -2.0, 3e-7), (1.0, 0.25, 3.0)), {"subject": ["a", {"b": None}]})
@@ -104,3 +116,45 @@ def test_what_is_unknown_or_means_nothing_is_not_compared():
     assert differences(FULL, FULL._replace(fps=25.0 * (1 + 1e-9))) == []
     assert differences(FULL._replace(normalization=None), FULL) == [
         "normalized values where unnormalized ones are needed"]
+
+
+def grid_of(settings):
+    return settings.dataset.fps, settings.dataset.stride, settings.dataset.window
+
+
+def test_settings_take_from_the_recipe_what_they_do_not_say():
+    recipe = Recipe(fps=50.0, stride=25, window=0)
+    with pytest.warns(DataNote, match="fps 50, stride 25, window 0 taken from x.json"):
+        assert grid_of(with_recipe(tiny_settings(), recipe, "x.json")) == (50.0, 25.0, 0.0)
+    with pytest.warns(DataNote, match="^stride 25, window 0 taken"):
+        with_recipe(tiny_settings("dataset.fps=50"), recipe, "x.json")
+    assert grid_of(filled(tiny_settings("dataset.stride=3"), recipe)) == (50.0, 3.0, 0.0)
+    for nothing in (None, Recipe(width=3)):
+        assert grid_of(with_recipe(tiny_settings(), nothing, None)) == (None, 1.0, 1.0)
+        assert grid_of(with_recipe(tiny_settings("dataset.stride=3"), nothing, None)) == (None, 3.0, 1.0)
+
+
+@pytest.mark.parametrize("key, value", [("fps", 30), ("stride", 24), ("window", 1)])
+def test_settings_that_contradict_the_recipe_are_refused(key, value):
+    settings = tiny_settings("dataset.%s=%g" % (key, value))
+    with pytest.raises(UserError, match="dataset.%s is %g, but x.json says .* %s" % (key, value, key)):
+        with_recipe(settings, Recipe(fps=50.0, stride=25, window=50), "x.json")
+
+
+def test_a_refusal_names_everything_that_differs():
+    with pytest.raises(UserError, match="place: .* stride 8 where 16 is needed, backbone 'tsn' where 'i3d' is needed"):
+        check_recipe(FULL, FULL._replace(stride=8, backbone="tsn"), "place")
+    check_recipe(FULL, FULL, "place")
+
+
+def test_data_check_looks_with_the_recipe_s_numbers(tmp_path, rng, capsys):
+    config = write_data(tmp_path, rng, fps=25.0, stride=16, window=16)
+    (tmp_path / "my.yaml").write_text("dataset:\n  annotations: annotations.json\n  features: features\n")
+    write_recipe(str(tmp_path / "features"), Recipe(fps=25.0, stride=16, window=16))
+    for arguments in (["--config", config], ["--annotations", tmp_path / "annotations.json", "--features",
+                                             tmp_path / "features"]):
+        assert call(["data", "check"] + arguments) == 0
+        assert "duration is" not in capsys.readouterr().out
+    write_recipe(str(tmp_path / "features"), Recipe(fps=5.0, stride=16, window=16))
+    call(["data", "check", "--config", config])
+    assert "another time" in capsys.readouterr().out, "a wrong recipe must be seen"

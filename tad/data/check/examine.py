@@ -106,7 +106,9 @@ def _recipe_findings(features, dataset):
     recipe = read_recipe(features)
     if recipe is None:
         return []
-    told = Recipe(fps=dataset.fps, stride=dataset.stride, window=dataset.window) if dataset.fps else Recipe()
+    told = Recipe(normalization=recipe.normalization)
+    if dataset.fps:
+        told = told._replace(fps=dataset.fps, stride=dataset.stride, window=dataset.window)
     return [Finding("recipe", "", "", "the recipe has " + text.replace(" where ", " where the settings have ")
                     .replace(" is needed", ""))
             for text in differences(told, recipe)]
