@@ -3,6 +3,6 @@
 Modules import what is heavy (PyTorch, matplotlib) inside functions, so that ``tad --help`` answers at once.
 """
 
-from tad.commands import demo, doctor, evaluation, training
+from tad.commands import demo, doctor, evaluation, export, training
 
-COMMANDS = (training, evaluation, demo, doctor)  # in the order of ``tad --help``
+COMMANDS = (training, evaluation, export, demo, doctor)  # in the order of ``tad --help``
