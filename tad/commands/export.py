@@ -17,7 +17,7 @@ def _export(options):
     from tad.settings import override_settings
     done = export_run(options.checkpoint, options.output,
                       lambda settings: override_settings(settings, options.assignments))
-    say("checked against PyTorch on random clips of %s snippets: largest difference %.1g"
-        % (", ".join(map(str, done.lengths)), done.difference))
+    say("checked against PyTorch on random clips of %s snippets: within %.1g snippets, and %.1g in scores"
+        % (", ".join(map(str, done.lengths)), done.difference.segments, done.difference.scores))
     say("model:    %s" % done.model)
     say("settings: %s" % done.description)

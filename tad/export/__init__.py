@@ -8,7 +8,7 @@ import torch
 
 from tad.engine.checkpoint import find_checkpoint
 from tad.errors import UserError
-from tad.export.check import TOLERANCE, check_lengths, compare, session
+from tad.export.check import SCORE_TOLERANCE, SEGMENT_TOLERANCE, Difference, check_lengths, compare, session
 from tad.export.convert import check_packages, to_onnx
 from tad.export.description import describe
 from tad.export.graphs import build_graph
@@ -24,7 +24,7 @@ class Exported(NamedTuple):
     model: str
     description: str
     lengths: list
-    difference: float
+    difference: Difference
 
 
 def export_run(checkpoint, output=None, override=None):
@@ -51,7 +51,8 @@ def export_run(checkpoint, output=None, override=None):
     lengths = check_lengths(length, graph.shortest)
     # Random numbers that differ from export to export
     largest = compare(session(model), trained.detector, channels, lengths, np.random.RandomState())
-    checked = {"lengths": lengths, "largest_difference": largest, "tolerance": TOLERANCE, "torch": torch.__version__}
+    checked = {"torch": torch.__version__, "lengths": lengths, "difference": dict(largest._asdict()),
+               "tolerance": {"segments": SEGMENT_TOLERANCE, "scores": SCORE_TOLERANCE}}
     with atomic_write(output, "wb") as stream:
         stream.write(model)
     write_json(description, describe(trained, os.path.basename(output), model,

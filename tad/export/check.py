@@ -1,5 +1,7 @@
 """Compares an exported model with the detector that it was made from, number by number, on random clips."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
@@ -9,9 +11,24 @@ from tad.errors import UserError
 from tad.export.convert import INPUTS, OUTPUTS
 from tad.postprocess.fusion import ScoredProposals
 
-TOLERANCE = 1e-4     # largest difference, of segments in snippets and of probabilities
-CUT_TOLERANCE = 1e-3  # part by which a proposal that only one side has may beat the worst that was taken
-MOST_LOST = 0.02     # part of the proposals that only one side may have: near-ties at the cut
+SEGMENT_TOLERANCE = 1e-3  # snippets
+SCORE_TOLERANCE = 1e-4    # of probabilities
+CUT_TOLERANCE = 1e-3      # part by which a proposal that only one side has may beat the worst that was taken
+MOST_LOST = 0.02          # part of the proposals that only one side may have: near-ties at the cut
+
+
+class Difference(NamedTuple):
+    """Largest differences: of segments in snippets, and of probabilities."""
+
+    segments: float
+    scores: float
+
+    def or_more(self, other):
+        return Difference(max(self.segments, other.segments), max(self.scores, other.scores))
+
+    def acceptable(self):
+        # Written so that NaN is not
+        return self.segments <= SEGMENT_TOLERANCE and self.scores <= SCORE_TOLERANCE
 
 
 def session(model):
@@ -33,24 +50,24 @@ def check_lengths(length, shortest):
 
 
 def compare(runner, detector, channels, lengths, rng):
-    """The largest difference between exported model and detector on random clips, batches of one and of three.
+    """The largest :class:`Difference` of exported model and detector on random clips, in batches of one and of three.
 
     :param runner: :func:`session`; ``detector`` in evaluation mode on the CPU.
     :param rng: :class:`numpy.random.RandomState`
-    :raises UserError: they differ by more than :data:`TOLERANCE`.
+    :raises UserError: they differ by more than the tolerances.
     """
-    largest = 0.0
+    largest = Difference(0.0, 0.0)
     for length in lengths:
         for batch in (1, 3):
             clips = [_random_clip(channels, length, rng) for _ in range(batch)]
             features = np.stack([clip.features for clip in clips])
-            found = split(runner.run(OUTPUTS, dict(zip(INPUTS, (features, np.array([clip.valid for clip in clips]))))))
+            valid = np.array([clip.valid for clip in clips], np.int64)
+            found = split(runner.run(OUTPUTS, dict(zip(INPUTS, (features, valid)))))
             with torch.no_grad():
                 expected = detector.propose(torch.from_numpy(features), clips)
-            for number, pair in enumerate(zip(found, expected)):
-                place = "clip %d of %d with %d of %d snippets valid" % (
-                    number + 1, batch, clips[number].valid, length)
-                largest = max(largest, difference(pair[0], pair[1], place))
+            for clip, one, other in zip(clips, found, expected):
+                place = "a clip of %d snippets (%d valid, batch of %d)" % (length, clip.valid, batch)
+                largest = largest.or_more(difference(one, other, place))
     return largest
 
 
@@ -61,33 +78,45 @@ def split(outputs):
 
 
 def difference(found, expected, place):
-    """The largest difference between the proposals of one clip, whose order may differ.
+    """The largest :class:`Difference` between the proposals of one clip, whose order may differ.
 
-    Proposals are chosen by startness x endness. Where the last of two near-ties is chosen by one side and the other by
-    the other, rounding decides; those are left out, if they are few.
+    Proposals are chosen by startness x endness. Where one side takes the one of two near-ties and the other the other,
+    rounding decides; those are left out, if they are few.
 
-    :raises UserError: more than :data:`TOLERANCE`, or one side has a proposal that the other should have.
+    :raises UserError: more than the tolerances, or one side has a proposal that the other should have.
     """
-    rows, others = (np.column_stack(values) for values in (found, expected))
-    if len(rows) != len(others):
+    if len(found.segments) != len(expected.segments):
         raise UserError("the exported model gives %d proposals instead of %d in %s; nothing was written"
-                        % (len(rows), len(others), place))
-    if not len(rows):
-        return 0.0
-    largest = 0.0
-    for one, two, scores in ((rows, others, found.boundaries), (others, rows, expected.boundaries)):
-        nearest = np.array([np.abs(two - row).max(axis=1).min() for row in one])
-        lost = ~(nearest <= TOLERANCE)
-        allowed = lost & (scores <= scores.min() * (1 + CUT_TOLERANCE))
-        if (lost & ~allowed).any() or allowed.sum() > max(2, MOST_LOST * len(one)):
-            raise UserError("the exported model differs from PyTorch by %.2g in %s, more than %g; nothing was written"
-                            % (nearest.max(), place, TOLERANCE))
-        largest = max([largest] + nearest[~lost].tolist())
+                        % (len(found.segments), len(expected.segments), place))
+    largest = Difference(0.0, 0.0)
+    for one, other in ((found, expected), (expected, found)):
+        lost = 0
+        for row, nearest in enumerate(_nearest(one, other)):
+            if nearest.acceptable():
+                largest = largest.or_more(nearest)
+                continue
+            lost += 1
+            at_cut = one.boundaries[row] <= one.boundaries.min() * (1 + CUT_TOLERANCE)
+            if not at_cut or lost > max(2, MOST_LOST * len(one.segments)):
+                raise UserError("the exported model differs from PyTorch by %.2g snippets and %.2g in scores in %s, more "
+                                "than %g and %g; nothing was written"
+                                % (nearest + (place, SEGMENT_TOLERANCE, SCORE_TOLERANCE)))
     return largest
 
 
+def _nearest(proposals, others):
+    """How far each proposal is from the one of the others that is most like it."""
+    rows, columns = np.column_stack(proposals), np.column_stack(others)
+    scale = np.full(rows.shape[1], SCORE_TOLERANCE)
+    scale[:2] = SEGMENT_TOLERANCE
+    for row in rows:
+        distance = np.abs(columns - row)
+        best = distance[np.argmin((distance / scale).max(axis=1))]
+        yield Difference(float(best[:2].max()), float(best[2:].max()))
+
+
 def _random_clip(channels, length, rng):
-    valid = int(rng.choice([length, rng.randint(1, length + 1)]))
+    valid = int(rng.choice([length, rng.randint(max(2, length // 4), length + 1)]))
     features = np.zeros((channels, length), np.float32)
     features[:, :valid] = rng.standard_normal((channels, valid))
     return Clip("random", features, valid, TimeGrid(0.0, 1.0), np.zeros((0, 2)), np.zeros(0, np.int64), -np.inf, np.inf)

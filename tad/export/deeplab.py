@@ -27,8 +27,8 @@ class DeepLabGraph(nn.Module):
         longest = settings.max_duration * (1 + 2 * settings.context)
         self.most = int(math.ceil(longest / settings.proposal_bins)) + 1  # one more in case of rounding
         self.block = block_size(length, settings.proposal_bins, self.most)
-        # A stage of the encoder needs more than one step for its normalization
-        self.shortest = max(8, 2 * int(np.prod(settings.strides)))
+        # With fewer steps in the encoder, what its normalization divides by is mostly rounding
+        self.shortest = max(8, 4 * int(np.prod(settings.strides)))
 
     def forward(self, features, valid):
         """Features ``(B, C, T)`` and valid snippets int64 ``(B,)`` to the outputs that :mod:`tad.export.convert` names."""
