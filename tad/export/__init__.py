@@ -8,7 +8,7 @@ import torch
 
 from tad.engine.checkpoint import find_checkpoint
 from tad.errors import UserError
-from tad.export.check import SCORE_TOLERANCE, SEGMENT_TOLERANCE, Difference, check_lengths, compare, session
+from tad.export.check import TOLERANCE, TYPICAL_TOLERANCE, Difference, check_lengths, compare, session
 from tad.export.convert import check_packages, to_onnx
 from tad.export.description import describe
 from tad.export.graphs import build_graph
@@ -52,7 +52,7 @@ def export_run(checkpoint, output=None, override=None):
     # Random numbers that differ from export to export
     largest = compare(session(model), trained.detector, channels, lengths, np.random.RandomState())
     checked = {"torch": torch.__version__, "lengths": lengths, "difference": dict(largest._asdict()),
-               "tolerance": {"segments": SEGMENT_TOLERANCE, "scores": SCORE_TOLERANCE}}
+               "tolerance": dict(TOLERANCE._asdict()), "typical_tolerance": dict(TYPICAL_TOLERANCE._asdict())}
     with atomic_write(output, "wb") as stream:
         stream.write(model)
     write_json(description, describe(trained, os.path.basename(output), model,

@@ -10,7 +10,7 @@ Extra memory: a block of rois, which takes no more than :data:`BLOCK_BYTES` for 
 import torch
 
 BLOCK_BYTES = 2 ** 26
-SAMPLE_BYTES = 100  # of the arrays for each sample that are alive at once
+SAMPLE_BYTES = 150  # of the arrays for each sample that are alive at once
 
 
 def align1d_matrix(features, rois, bins, most, block=None):
@@ -37,7 +37,7 @@ def bin_weights(rois, snippets, bins, most):
     samples = torch.ceil(width)[..., None, None]
     begin = rois[..., :1] + torch.arange(bins, dtype=rois.dtype) * width[..., None]
     number = torch.arange(most, dtype=rois.dtype)
-    position = begin[..., None] + (number + 0.5) * (width[..., None, None] / samples)
+    position = multiply_add(number + 0.5, width[..., None, None] / samples, begin[..., None])
     counts = (number < samples) & (position >= -1) & (position <= snippets)
     share = counts.to(rois.dtype) / samples
     position = position.clamp(min=0, max=snippets - 1)
@@ -47,6 +47,23 @@ def bin_weights(rois, snippets, bins, most):
     index = torch.cat([left, (left + 1).clamp(max=snippets - 1)], dim=3)
     value = torch.cat([share - right_share, right_share], dim=3).to(torch.float32)
     return torch.zeros(index.shape[:3] + (snippets,)).scatter_add(3, index, value)
+
+
+def multiply_add(factor, other, summand):
+    """``factor * other + summand`` rounded once, as the processor's fused operation does it, in plain operations.
+
+    A sample that lies exactly on -1 or T counts, and one that rounding puts just outside does not; the operator's samples
+    come from a fused operation, so these must too. The parts are those of Dekker, "A floating-point technique for extending
+    the available precision", 1971.
+
+    :param factor: float64 with at most 24 significant bits; the others any float64.
+    """
+    high = other.to(torch.float32).to(torch.float64)
+    product = factor * high
+    total = product + summand
+    rest = total - summand
+    error = (summand - (total - rest)) + (product - rest)
+    return total + (error + factor * (other - high))
 
 
 def block_size(snippets, bins, most):

@@ -11,10 +11,8 @@ from tad.errors import UserError
 from tad.export.convert import INPUTS, OUTPUTS
 from tad.postprocess.fusion import ScoredProposals
 
-SEGMENT_TOLERANCE = 1e-3  # snippets
-SCORE_TOLERANCE = 1e-4    # of probabilities
-CUT_TOLERANCE = 1e-3      # part by which a proposal that only one side has may beat the worst that was taken
-MOST_LOST = 0.02          # part of the proposals that only one side may have: near-ties at the cut
+CUT_TOLERANCE = 1e-3  # part by which a proposal that only one side has may beat the worst that was taken
+MOST_LOST = 0.02      # part of the proposals that only one side may have: near-ties at the cut
 
 
 class Difference(NamedTuple):
@@ -23,12 +21,16 @@ class Difference(NamedTuple):
     segments: float
     scores: float
 
-    def or_more(self, other):
-        return Difference(max(self.segments, other.segments), max(self.scores, other.scores))
+    def within(self, other):
+        """Whether neither is more than the other's, or NaN."""
+        return self.segments <= other.segments and self.scores <= other.scores
 
-    def acceptable(self):
-        # Written so that NaN is not
-        return self.segments <= SEGMENT_TOLERANCE and self.scores <= SCORE_TOLERANCE
+
+# The network normalizes by deviations; in a clip that hardly changes, this makes much of float32's rounding on either side
+TOLERANCE = Difference(1e-2, 1e-3)
+# Of half of the clips of every length
+TYPICAL_TOLERANCE = Difference(1e-4, 1e-5)
+BATCHES = (1, 3, 3)
 
 
 def session(model):
@@ -50,25 +52,33 @@ def check_lengths(length, shortest):
 
 
 def compare(runner, detector, channels, lengths, rng):
-    """The largest :class:`Difference` of exported model and detector on random clips, in batches of one and of three.
+    """The largest :class:`Difference` of exported model and detector on random clips.
 
     :param runner: :func:`session`; ``detector`` in evaluation mode on the CPU.
     :param rng: :class:`numpy.random.RandomState`
     :raises UserError: they differ by more than the tolerances.
     """
-    largest = Difference(0.0, 0.0)
+    largest = []
     for length in lengths:
-        for batch in (1, 3):
-            clips = [_random_clip(channels, length, rng) for _ in range(batch)]
-            features = np.stack([clip.features for clip in clips])
-            valid = np.array([clip.valid for clip in clips], np.int64)
-            found = split(runner.run(OUTPUTS, dict(zip(INPUTS, (features, valid)))))
-            with torch.no_grad():
-                expected = detector.propose(torch.from_numpy(features), clips)
-            for clip, one, other in zip(clips, found, expected):
-                place = "a clip of %d snippets (%d valid, batch of %d)" % (length, clip.valid, batch)
-                largest = largest.or_more(difference(one, other, place))
-    return largest
+        found = [each for batch in BATCHES for each in _compare_batch(runner, detector, channels, length, batch, rng)]
+        typical = Difference(*(float(value) for value in np.median(found, axis=0)))
+        if not typical.within(TYPICAL_TOLERANCE):
+            raise UserError("the exported model differs from PyTorch by %.2g snippets and %.2g in scores in half of the clips "
+                            "of %d snippets, more than %g and %g; nothing was written"
+                            % (typical + (length,) + TYPICAL_TOLERANCE))
+        largest += found
+    return Difference(*(float(value) for value in np.max(largest, axis=0)))
+
+
+def _compare_batch(runner, detector, channels, length, batch, rng):
+    clips = [_random_clip(channels, length, rng) for _ in range(batch)]
+    features = np.stack([clip.features for clip in clips])
+    valid = np.array([clip.valid for clip in clips], np.int64)
+    found = split(runner.run(OUTPUTS, dict(zip(INPUTS, (features, valid)))))
+    with torch.no_grad():
+        expected = detector.propose(torch.from_numpy(features), clips)
+    return [difference(one, other, "a clip of %d snippets (%d valid, batch of %d)" % (length, clip.valid, batch))
+            for clip, one, other in zip(clips, found, expected)]
 
 
 def split(outputs):
@@ -88,27 +98,25 @@ def difference(found, expected, place):
     if len(found.segments) != len(expected.segments):
         raise UserError("the exported model gives %d proposals instead of %d in %s; nothing was written"
                         % (len(found.segments), len(expected.segments), place))
-    largest = Difference(0.0, 0.0)
+    largest = [Difference(0.0, 0.0)]
     for one, other in ((found, expected), (expected, found)):
         lost = 0
         for row, nearest in enumerate(_nearest(one, other)):
-            if nearest.acceptable():
-                largest = largest.or_more(nearest)
+            if nearest.within(TOLERANCE):
+                largest.append(nearest)
                 continue
             lost += 1
             at_cut = one.boundaries[row] <= one.boundaries.min() * (1 + CUT_TOLERANCE)
             if not at_cut or lost > max(2, MOST_LOST * len(one.segments)):
                 raise UserError("the exported model differs from PyTorch by %.2g snippets and %.2g in scores in %s, more "
-                                "than %g and %g; nothing was written"
-                                % (nearest + (place, SEGMENT_TOLERANCE, SCORE_TOLERANCE)))
-    return largest
+                                "than %g and %g; nothing was written" % (nearest + (place,) + TOLERANCE))
+    return Difference(*(float(value) for value in np.max(largest, axis=0)))
 
 
 def _nearest(proposals, others):
     """How far each proposal is from the one of the others that is most like it."""
     rows, columns = np.column_stack(proposals), np.column_stack(others)
-    scale = np.full(rows.shape[1], SCORE_TOLERANCE)
-    scale[:2] = SEGMENT_TOLERANCE
+    scale = np.array([TOLERANCE.segments] * 2 + [TOLERANCE.scores] * (rows.shape[1] - 2))
     for row in rows:
         distance = np.abs(columns - row)
         best = distance[np.argmin((distance / scale).max(axis=1))]

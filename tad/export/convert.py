@@ -47,14 +47,14 @@ def to_onnx(graph, channels, length):
     axes = {0: batch}
     if length >= graph.shortest:
         axes[2] = torch.export.Dim("length", min=graph.shortest, max=LONGEST)
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         program = torch.onnx.export(graph, (features, valid), dynamo=True, verbose=False, opset_version=OPSET,
                                     dynamic_shapes=(axes, {0: batch}), input_names=INPUTS, output_names=OUTPUTS)
     return _without_origins(program.model_proto)
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """Hide what the exporter says of its own parts (deprecations inside PyTorch, torchvision that nobody asked for).
 
     Whether it did its work is found out by comparing numbers, :mod:`tad.export.check`.

@@ -1,16 +1,20 @@
 """The matrix form of Align1D against the operator that the detector runs, at its borders too."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 
 from tad import compat
+from tad.export import align1d as matrix
+from tad.export import convert
+from tad.export.check import session
 from tad.ops.align1d import align1d
+from tests.export.needs import needs_export
 from tests.ops.test_align1d import random_rois
 
-matrix = pytest.importorskip("tad.export.align1d")
 pytestmark = pytest.mark.skipif(not compat.exports_onnx(), reason="tad export needs PyTorch 2.6")
 
 
@@ -35,7 +39,7 @@ def test_equals_the_operator(rng, snippets, bins):
 
 
 @pytest.mark.parametrize("context", [0.0, 0.3, 0.5])
-@pytest.mark.parametrize("bins", [4, 24])
+@pytest.mark.parametrize("bins", [4, 5, 6, 24])
 def test_every_proposal_of_a_clip_in_both_types(rng, context, bins):
     """Whole starts and ends put samples exactly on -1 and T, where the value jumps to 0: both must jump alike."""
     snippets = int(rng.randint(30, 60))
@@ -54,6 +58,41 @@ def test_blocks_do_not_change_the_result(rng):
     whole, _ = both(values, rois, 6)
     for block in (1, 4, 11, 100):
         np.testing.assert_allclose(both(values, rois, 6, block)[0].numpy(), whole.numpy(), atol=1e-6)
+
+
+@needs_export
+@pytest.mark.slow
+def test_onnx_runtime_gives_the_same(rng):
+    """Also for every proposal of a clip: nobody has simplified the arithmetic that decides about samples at the borders."""
+    snippets, bins = int(rng.randint(30, 50)), 6
+    starts, ends = np.triu_indices(snippets, 1)
+    rois = np.stack([starts, ends], axis=1)[None].astype(np.float64)
+    values = (1 + rng.uniform(size=(1, 3, snippets))).astype(np.float32)
+    inputs = torch.from_numpy(values), torch.from_numpy(rois)
+    graph = Matrix(bins, int(math.ceil(snippets / float(bins)))).eval()
+    with convert.quiet():
+        program = torch.onnx.export(graph, inputs, dynamo=True, verbose=False, opset_version=convert.OPSET,
+                                    input_names=["features", "rois"])
+    found, = session(program.model_proto.SerializeToString()).run(None, {"features": values, "rois": rois})
+    np.testing.assert_allclose(found, both(*inputs, bins=bins)[1].numpy(), atol=1e-5)
+
+
+class Matrix(torch.nn.Module):
+    def __init__(self, bins, most):
+        super(Matrix, self).__init__()
+        self.bins, self.most = bins, most
+
+    def forward(self, features, rois):
+        return matrix.align1d_matrix(features, rois, self.bins, self.most)
+
+
+def test_multiply_add_rounds_once(rng):
+    """Against exact fractions."""
+    factors = rng.randint(0, 5000, 200) + 0.5
+    others, summands = rng.uniform(0.5, 1, 200), rng.uniform(-60, 60, 200)
+    found = matrix.multiply_add(*(torch.from_numpy(values) for values in (factors, others, summands))).numpy()
+    exact = [float(Fraction(a) * Fraction(b) + Fraction(c)) for a, b, c in zip(factors, others, summands)]
+    assert found.tolist() == exact and (factors * others + summands).tolist() != exact
 
 
 def test_a_block_takes_what_it_may():

@@ -1,0 +1,187 @@
+"""``tad export`` as users call it, and the example without PyTorch: its detections are the package's own."""
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tad.export
+from tad.errors import UserError
+from tad.pipeline import infer_run, train_run
+from tad.postprocess.fusion import Detections
+from tad.postprocess.nms import suppress
+from tad.settings import load_settings, override_settings
+from tests.export.needs import PACKAGES, needs_export
+from tests.helpers import ROOT, TINY, call, read_json, tiny_settings, write_data
+
+EXAMPLE = os.path.join(ROOT, "examples", "onnx_predict.py")
+WITHOUT = ("import runpy, sys; sys.modules['torch'] = sys.modules['tad'] = None; sys.argv = sys.argv[1:]; "
+           "runpy.run_path(sys.argv[0], run_name='__main__')")
+
+
+def train(folder, rng, *assignments, **data):
+    settings = load_settings(write_data(folder, rng, **data), TINY + ("seed=%d" % rng.randint(1000),) + assignments)
+    train_run(settings, os.path.join(str(folder), "run"))
+    return os.path.join(str(folder), "run")
+
+
+def predict_without_torch(folder, *words):
+    """Detections by the example, in a process that can import neither torch nor tad."""
+    features = os.path.join(str(folder), "features")
+    names = sorted(os.listdir(features))
+    output = os.path.join(str(folder), "without.json")
+    command = [sys.executable, "-c", WITHOUT, EXAMPLE, os.path.join(str(folder), "run", "model.onnx"), "--output", output]
+    done = subprocess.run(command + list(words) + [os.path.join(features, name) for name in names], cwd=str(folder),
+                          env=dict(os.environ, PYTHONPATH="", OMP_NUM_THREADS="1"), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return read_json(output)["results"]
+
+
+def equal_part(found, expected):
+    """Part of the detections that have one of the same label, score and segment on the other side, to 1e-4."""
+    same = total = 0
+    for name in expected:
+        assert len(found[name]) == len(expected[name]) > 0
+        rows = np.array([[one["score"]] + one["segment"] for one in found[name]])
+        labels = np.array([one["label"] for one in found[name]])
+        for other in expected[name]:
+            # Segments are written with four digits
+            near = np.abs(rows - ([other["score"]] + other["segment"])) <= [1e-4, 1.01e-4, 1.01e-4]
+            same += (near.all(axis=1) & (labels == other["label"])).any()
+            total += 1
+    return same / float(total)
+
+
+# Without a cut among candidates and without thinning, rounding has no choice between near-ties to decide
+EVERYTHING = ("deeplab.candidates=1000", "postprocess.method=none", "postprocess.top_k=100000")
+KINDS = [
+    ((), {}, ()),
+    (("dataset.mode=rescale", "dataset.normalize=false", "dataset.length=41", "postprocess.classes_per_proposal=1"),
+     dict(classes=("one",), width=2, stride=3, window=8), ()),
+    (("dataset.length=21", "dataset.overlap=0.7", "deeplab.strides=[1,2,2,2]", "deeplab.context=0.3",
+      "dataset.fps=null"), dict(width=300, recordings=(60, 60, 60, 60)), ("--duration", "38.4")),
+]
+
+
+@needs_export
+@pytest.mark.slow
+@pytest.mark.parametrize("assignments, data, words", KINDS)
+def test_all_detections_of_the_example_are_the_packages_own(tmp_path, rng, capsys, assignments, data, words):
+    folder = train(tmp_path, rng, *(EVERYTHING + assignments), **data)
+    capsys.readouterr()
+    assert call(["export", folder]) == 0
+    output = capsys.readouterr()
+    assert output.err == "" and "largest" not in output.out and "model.onnx" in output.out
+    infer_run(folder, subset="all")
+    expected = read_json(os.path.join(folder, "detections.json"))["results"]
+    assert equal_part(predict_without_torch(tmp_path, *words), expected) == 1
+
+
+@needs_export
+@pytest.mark.slow
+def test_the_usual_way_of_thinning_too(tmp_path, rng):
+    """Here rounding may decide which of two near-ties thins the other, but not often."""
+    folder = train(tmp_path, rng, recordings=(60, 45, 90, 40))
+    tad.export.export_run(folder)
+    infer_run(folder, subset="all")
+    expected = read_json(os.path.join(folder, "detections.json"))["results"]
+    assert equal_part(predict_without_torch(tmp_path), expected) > 0.9
+
+
+@needs_export
+@pytest.mark.slow
+def test_what_is_written(tmp_path, rng, capsys):
+    """A valid model with the documented inputs and outputs, no path of this machine in it, and its checksum beside it."""
+    import onnx
+    folder = train(tmp_path, rng)
+    output = str(tmp_path / "new folder" / "m.onnx")
+    assert call(["export", folder, "--output", output, "--set", "postprocess.top_k=7"]) == 0
+    with open(output, "rb") as stream:
+        content = stream.read()
+    model = onnx.load_model_from_string(content)
+    onnx.checker.check_model(model, full_check=True)
+    shapes = {value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+              for values in (model.graph.input, model.graph.output) for value in values}
+    assert shapes == {"features": ["batch", 5, "length"], "valid": ["batch"], "segments": ["batch", 60, 2],
+                      "classes": ["batch", 60, 2], "boundaries": ["batch", 60], "tiou": ["batch", 60],
+                      "completeness": ["batch", 60], "count": ["batch"]}
+    assert {entry.domain for entry in model.opset_import} == {""} and ROOT.encode() not in content
+    settings = read_json(output[:-5] + ".json")
+    assert settings["sha256"] == hashlib.sha256(content).hexdigest() and settings["postprocess"]["top_k"] == 7
+    assert sorted(settings["classes"]) == ["nod", "wave"] and settings["clips"]["shortest"] == 16
+    assert sorted(os.listdir(os.path.dirname(output))) == ["m.json", "m.onnx"]
+
+
+@needs_export
+@pytest.mark.slow
+def test_a_model_that_differs_is_not_written(tmp_path, rng, monkeypatch, capsys):
+    folder = train(tmp_path, rng)
+    honest = tad.export.build_graph
+
+    def wrong(trained):
+        graph = honest(trained)
+        graph.settings = override_settings(tiny_settings(), ["deeplab.max_duration=%d" % (
+            trained.settings.deeplab.max_duration - 1)]).deeplab
+        return graph
+
+    monkeypatch.setattr(tad.export, "build_graph", wrong)
+    assert call(["export", folder, "--output", str(tmp_path / "out" / "m.onnx")]) == 2
+    assert "nothing was written" in capsys.readouterr().err
+    assert os.listdir(str(tmp_path / "out")) == []
+
+
+def test_mistakes_are_told_in_one_sentence(tmp_path, rng, capsys, monkeypatch):
+    assert call(["export", str(tmp_path), "--output", "model.pb"]) == 2
+    assert "must end in .onnx" in capsys.readouterr().err
+    monkeypatch.setattr(tad.export, "check_packages", lambda: None)
+    assert call(["export", str(tmp_path)]) == 2
+    assert "holds no checkpoint" in capsys.readouterr().err
+    folder = train(tmp_path, rng)
+    assert call(["export", folder, "--set", "deeplab.candidates=0"]) == 2
+    assert "deeplab.candidates" in capsys.readouterr().err
+    (tmp_path / "taken.onnx").mkdir()
+    assert call(["export", folder, "--output", str(tmp_path / "taken.onnx")]) == 2
+    assert "is a folder" in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
+    from tad.export.convert import check_packages
+    monkeypatch.setattr("tad.export.convert.exports_onnx", lambda: False)
+    with pytest.raises(UserError, match="needs PyTorch 2.6 or newer.*checkpoint from any PyTorch.*pip install"):
+        check_packages()
+    monkeypatch.setattr("tad.export.convert.exports_onnx", lambda: True)
+    for name in PACKAGES:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UserError, match="cannot import onnx .*pip install onnx onnxscript onnxruntime"):
+        check_packages()
+
+
+def load_example():
+    pytest.importorskip("onnxruntime")
+    spec = importlib.util.spec_from_file_location("onnx_predict", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("method", ["soft_nms", "nms", "none"])
+@pytest.mark.parametrize("per_class", [True, False])
+def test_the_example_thins_as_the_package_does(rng, method, per_class):
+    example = load_example()
+    for count in (0, 1, 300):
+        segments = np.sort(rng.uniform(0, 40, (count, 2)), axis=1)
+        segments[:count // 10, 1] = segments[:count // 10, 0]
+        detections = Detections(segments, rng.randint(0, 3, count), rng.uniform(size=count))
+        settings = tiny_settings("postprocess.method=%s" % method, "postprocess.per_class=%s" % str(per_class).lower(),
+                                 "postprocess.top_k=50", "postprocess.min_score=0.01").postprocess
+        expected = suppress(detections, settings)
+        found = example.thin(*detections, settings=dict(vars(settings), most_compared=4000))
+        for one, other in zip(found, expected):
+            np.testing.assert_allclose(one, other, atol=1e-12)
+
+
