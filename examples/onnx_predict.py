@@ -3,9 +3,9 @@
     pip install numpy onnxruntime
     python onnx_predict.py model.onnx recording.npy another.npy --output detections.json
 
-Features are ``.npy`` arrays ``(snippets, channels)``, made as the model's training features were. ``model.json`` beside the
-model says everything else that is needed. The steps are those of ``tad infer``: normalize, cut into clips, run the model,
-fuse the scores, keep what each clip sees best, thin, write. Copy from it what you need.
+Features are ``.npy`` arrays ``(snippets, channels)``, made as the model's training features were. ``model.json`` beside
+the model says everything else that is needed. The steps are those of ``tad infer``: normalize, cut into clips, run the
+model, fuse the scores, keep what each clip sees best, thin, write. Copy from it what you need.
 """
 
 import argparse

@@ -6,8 +6,8 @@ from tad.commands.common import add_assignments, say
 def add(verbs):
     verb = verbs.add_parser("export", help="a trained detector as an ONNX model, which runs without PyTorch")
     verb.add_argument("checkpoint", metavar="CHECKPOINT", help="run folder or checkpoint")
-    verb.add_argument("--output", metavar="FILE.onnx", help="default: model.onnx in the run folder; its settings go into "
-                      "FILE.json beside it")
+    verb.add_argument("--output", metavar="FILE.onnx", help="default: model.onnx in the run folder; its settings go "
+                      "into FILE.json beside it")
     add_assignments(verb)
     verb.set_defaults(run=_export)
 

@@ -1,10 +1,10 @@
 """Align1D in operators that ONNX has: the bins' interpolation weights as a matrix, times the features.
 
 The samples lie where :func:`tad.ops.align1d.align1d` puts them. Their number differs from roi to roi, so every bin gets
-room for ``most`` samples, and those that it does not have weigh nothing. All weights of a bin are added up at the snippets
-that they belong to (``ScatterElements``); one matrix product then gives the bins of all channels.
+room for ``most`` samples, and those that it does not have weigh nothing. All weights of a bin are added up at the
+snippets that they belong to (``ScatterElements``); one matrix product then gives the bins of all channels.
 
-Extra memory: a block of rois, which takes no more than :data:`BLOCK_BYTES` for each entry of the batch, or a single roi.
+Extra memory: a block of rois takes no more than :data:`BLOCK_BYTES` for each entry of the batch, or is a single roi.
 """
 
 import torch
@@ -18,7 +18,8 @@ def align1d_matrix(features, rois, bins, most, block=None):
 
     :param features: float32 ``(B, C, T)``.
     :param rois: float32 or float64 ``(B, N, 2)`` of start and end in snippet units, finite.
-    :param most: samples in a bin of the longest roi: its length divided by ``bins``, rounded up. Longer rois come out wrong.
+    :param most: samples in a bin of the longest roi: its length divided by ``bins``, rounded up. The bins of a longer
+        roi would lack samples.
     :param block: rois of an entry that are handled at once, a plain number; None for all.
     :returns: float32 ``(B, N, C, bins)``.
     """
@@ -52,9 +53,9 @@ def bin_weights(rois, snippets, bins, most):
 def multiply_add(factor, other, summand):
     """``factor * other + summand`` rounded once, as the processor's fused operation does it, in plain operations.
 
-    A sample that lies exactly on -1 or T counts, and one that rounding puts just outside does not; the operator's samples
-    come from a fused operation, so these must too. The parts are those of Dekker, "A floating-point technique for extending
-    the available precision", 1971.
+    A sample that lies exactly on -1 or T counts, and one that rounding puts just outside does not; the operator's
+    samples come from a fused operation, so these must too. The parts are those of Dekker, "A floating-point technique
+    for extending the available precision", 1971.
 
     :param factor: float64 with at most 24 significant bits; the others any float64.
     """

@@ -26,9 +26,9 @@ class Difference(NamedTuple):
         return self.segments <= other.segments and self.scores <= other.scores
 
 
-# The network normalizes by deviations; in a clip that hardly changes, this makes much of float32's rounding on either side
+# Of every clip. The network divides by deviations: in one that hardly changes, float32's rounding grows on both sides
 TOLERANCE = Difference(1e-2, 1e-3)
-# Of half of the clips of every length
+# Of the better half of the clips of each length
 TYPICAL_TOLERANCE = Difference(1e-4, 1e-5)
 BATCHES = (1, 3, 3)
 
@@ -63,8 +63,8 @@ def compare(runner, detector, channels, lengths, rng):
         found = [each for batch in BATCHES for each in _compare_batch(runner, detector, channels, length, batch, rng)]
         typical = Difference(*(float(value) for value in np.median(found, axis=0)))
         if not typical.within(TYPICAL_TOLERANCE):
-            raise UserError("the exported model differs from PyTorch by %.2g snippets and %.2g in scores in half of the clips "
-                            "of %d snippets, more than %g and %g; nothing was written"
+            raise UserError("the exported model differs from PyTorch by %.2g snippets and %.2g in scores in half of "
+                            "the clips of %d snippets, more than %g and %g; nothing was written"
                             % (typical + (length,) + TYPICAL_TOLERANCE))
         largest += found
     return Difference(*(float(value) for value in np.max(largest, axis=0)))
@@ -83,8 +83,8 @@ def _compare_batch(runner, detector, channels, length, batch, rng):
 
 def split(outputs):
     """The outputs of a graph as one :class:`tad.postprocess.fusion.ScoredProposals` a clip."""
-    counts = outputs[-1]
-    return [ScoredProposals(*(values[index, :counts[index]] for values in outputs[:-1])) for index in range(len(counts))]
+    return [ScoredProposals(*(values[index, :count] for values in outputs[:-1]))
+            for index, count in enumerate(outputs[-1])]
 
 
 def difference(found, expected, place):
@@ -108,8 +108,8 @@ def difference(found, expected, place):
             lost += 1
             at_cut = one.boundaries[row] <= one.boundaries.min() * (1 + CUT_TOLERANCE)
             if not at_cut or lost > max(2, MOST_LOST * len(one.segments)):
-                raise UserError("the exported model differs from PyTorch by %.2g snippets and %.2g in scores in %s, more "
-                                "than %g and %g; nothing was written" % (nearest + (place,) + TOLERANCE))
+                raise UserError("the exported model differs from PyTorch by %.2g snippets and %.2g in scores in %s, "
+                                "more than %g and %g; nothing was written" % (nearest + (place,) + TOLERANCE))
     return Difference(*(float(value) for value in np.max(largest, axis=0)))
 
 

@@ -31,7 +31,7 @@ class DeepLabGraph(nn.Module):
         self.shortest = max(8, 4 * int(np.prod(settings.strides)))
 
     def forward(self, features, valid):
-        """Features ``(B, C, T)`` and valid snippets int64 ``(B,)`` to the outputs that :mod:`tad.export.convert` names."""
+        """Features ``(B, C, T)`` and valid snippets int64 ``(B,)`` to what :mod:`tad.export.graphs` asks for."""
         snippets = features.shape[2]
         real = (torch.arange(snippets) < valid[:, None]).unsqueeze(1)
         output = self.network(features, real.to(features.dtype))

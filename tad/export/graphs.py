@@ -1,10 +1,10 @@
 """The graph of each detector that can be exported.
 
-A graph is a module with ``forward(features, valid)`` for float32 ``(B, C, T)`` and int64 ``(B,)`` (the snippets of each clip
-that are not padding), made of tensor operations that the exporter knows. It returns what the fields of
-:class:`tad.postprocess.fusion.ScoredProposals` hold, with a batch in front, and as last ``count`` int64 ``(B,)``, how many of
-each clip's rows are proposals: all float64, ``(B, N, 2)``, ``(B, N, K)``, and ``(B, N)`` three times. ``shortest`` is the
-length of the shortest clip that it takes, if it takes several lengths.
+A graph is a module with ``forward(features, valid)`` for float32 ``(B, C, T)`` and int64 ``(B,)`` (the snippets of each
+clip that are not padding), made of tensor operations that the exporter knows. It returns the fields of
+:class:`tad.postprocess.fusion.ScoredProposals` with a batch in front, float64 ``(B, N, 2)``, ``(B, N, K)`` and three
+times ``(B, N)``, and as last ``count`` int64 ``(B,)``, how many of each clip's rows are proposals. ``shortest`` is the
+length of the shortest clip that it takes where it takes several lengths.
 """
 
 from tad.errors import UserError

@@ -63,7 +63,7 @@ def test_blocks_do_not_change_the_result(rng):
 @needs_export
 @pytest.mark.slow
 def test_onnx_runtime_gives_the_same(rng):
-    """Also for every proposal of a clip: nobody has simplified the arithmetic that decides about samples at the borders."""
+    """For every proposal of a clip: nobody has simplified the arithmetic that decides about samples at the borders."""
     snippets, bins = int(rng.randint(30, 50)), 6
     starts, ends = np.triu_indices(snippets, 1)
     rois = np.stack([starts, ends], axis=1)[None].astype(np.float64)

@@ -36,7 +36,7 @@ def make_clips(rng, valid, length):
     ("deeplab.candidates=5000",), ("deeplab.candidates=1",), ("deeplab.max_duration=1",)])
 @pytest.mark.parametrize("length", [32, 33, 19])
 def test_equals_the_detector_row_by_row(rng, assignments, length):
-    """Whole clips, clips of one and two snippets that have no or one proposal, and clips shorter than a proposal may be."""
+    """Whole clips, those of one and two snippets (no or one proposal), those shorter than a proposal may be."""
     detector, graph = make(rng, *assignments)
     valid = [length, 1, 2, int(rng.randint(3, length))]
     features, clips = make_clips(rng, valid, length)

@@ -14,7 +14,7 @@ from tad.errors import UserError
 from tad.pipeline import infer_run, train_run
 from tad.postprocess.fusion import Detections
 from tad.postprocess.nms import suppress
-from tad.settings import load_settings, override_settings
+from tad.settings import load_settings
 from tests.export.needs import PACKAGES, needs_export
 from tests.helpers import ROOT, TINY, call, read_json, tiny_settings, write_data
 
@@ -34,7 +34,8 @@ def predict_without_torch(folder, *words):
     features = os.path.join(str(folder), "features")
     names = sorted(os.listdir(features))
     output = os.path.join(str(folder), "without.json")
-    command = [sys.executable, "-c", WITHOUT, EXAMPLE, os.path.join(str(folder), "run", "model.onnx"), "--output", output]
+    model = os.path.join(str(folder), "run", "model.onnx")
+    command = [sys.executable, "-c", WITHOUT, EXAMPLE, model, "--output", output]
     done = subprocess.run(command + list(words) + [os.path.join(features, name) for name in names], cwd=str(folder),
                           env=dict(os.environ, PYTHONPATH="", OMP_NUM_THREADS="1"), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True)
@@ -82,27 +83,29 @@ def test_all_detections_of_the_example_are_the_packages_own(tmp_path, rng, capsy
     assert equal_part(predict_without_torch(tmp_path, *words), expected) == 1
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A folder with data, a run, and its exported model."""
+    folder = tmp_path_factory.mktemp("exported")
+    tad.export.export_run(train(folder, np.random.RandomState(), recordings=(60, 45, 90, 40)))
+    return folder
+
+
 @needs_export
 @pytest.mark.slow
-def test_the_usual_way_of_thinning_too(tmp_path, rng):
+def test_the_usual_way_of_thinning_too(exported):
     """Here rounding may decide which of two near-ties thins the other, but not often."""
-    folder = train(tmp_path, rng, recordings=(60, 45, 90, 40))
-    tad.export.export_run(folder)
-    infer_run(folder, subset="all")
-    expected = read_json(os.path.join(folder, "detections.json"))["results"]
-    assert equal_part(predict_without_torch(tmp_path), expected) > 0.9
+    infer_run(str(exported / "run"), subset="all")
+    expected = read_json(str(exported / "run" / "detections.json"))["results"]
+    assert equal_part(predict_without_torch(exported), expected) > 0.9
 
 
 @needs_export
 @pytest.mark.slow
-def test_what_is_written(tmp_path, rng, capsys):
-    """A valid model with the documented inputs and outputs, no path of this machine in it, and its checksum beside it."""
+def test_what_is_written(exported):
+    """A valid model with the documented inputs and outputs and no path of this machine; its checksum beside it."""
     import onnx
-    folder = train(tmp_path, rng)
-    output = str(tmp_path / "new folder" / "m.onnx")
-    assert call(["export", folder, "--output", output, "--set", "postprocess.top_k=7"]) == 0
-    with open(output, "rb") as stream:
-        content = stream.read()
+    content = (exported / "run" / "model.onnx").read_bytes()
     model = onnx.load_model_from_string(content)
     onnx.checker.check_model(model, full_check=True)
     shapes = {value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
@@ -111,28 +114,39 @@ def test_what_is_written(tmp_path, rng, capsys):
                       "classes": ["batch", 60, 2], "boundaries": ["batch", 60], "tiou": ["batch", 60],
                       "completeness": ["batch", 60], "count": ["batch"]}
     assert {entry.domain for entry in model.opset_import} == {""} and ROOT.encode() not in content
-    settings = read_json(output[:-5] + ".json")
-    assert settings["sha256"] == hashlib.sha256(content).hexdigest() and settings["postprocess"]["top_k"] == 7
-    assert sorted(settings["classes"]) == ["nod", "wave"] and settings["clips"]["shortest"] == 16
-    assert sorted(os.listdir(os.path.dirname(output))) == ["m.json", "m.onnx"]
+    settings = read_json(str(exported / "run" / "model.json"))
+    assert settings["sha256"] == hashlib.sha256(content).hexdigest() and settings["outputs"] == list(shapes)[2:]
+    assert settings["classes"] == ["wave", "nod"] or settings["classes"] == ["nod", "wave"]
+    assert settings["clips"]["shortest"] == 16 and settings["checked"]["lengths"] == [32, 16, 17, 39]
+    assert not [name for name in os.listdir(str(exported / "run")) if name.startswith(".")]
 
 
 @needs_export
 @pytest.mark.slow
-def test_a_model_that_differs_is_not_written(tmp_path, rng, monkeypatch, capsys):
-    folder = train(tmp_path, rng)
-    honest = tad.export.build_graph
-
-    def wrong(trained):
-        graph = honest(trained)
-        graph.settings = override_settings(tiny_settings(), ["deeplab.max_duration=%d" % (
-            trained.settings.deeplab.max_duration - 1)]).deeplab
-        return graph
-
-    monkeypatch.setattr(tad.export, "build_graph", wrong)
-    assert call(["export", folder, "--output", str(tmp_path / "out" / "m.onnx")]) == 2
+def test_a_model_with_one_wrong_weight_is_not_written(exported, tmp_path, monkeypatch, capsys):
+    import onnx
+    model = onnx.load(str(exported / "run" / "model.onnx"))
+    weights = next(entry for entry in model.graph.initializer if entry.name.endswith("proposal_head.score.0.weight"))
+    values = onnx.numpy_helper.to_array(weights).copy()
+    values[np.unravel_index(np.argmax(np.abs(values)), values.shape)] *= -1
+    weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
+    monkeypatch.setattr(tad.export, "to_onnx", lambda *ignored: model)
+    output = tmp_path / "out" / "m.onnx"
+    assert call(["export", exported / "run", "--output", output]) == 2
     assert "nothing was written" in capsys.readouterr().err
     assert os.listdir(str(tmp_path / "out")) == []
+
+
+@needs_export
+@pytest.mark.slow
+def test_settings_can_be_changed_and_folders_made(exported, tmp_path, monkeypatch, capsys):
+    import onnx
+    model = onnx.load(str(exported / "run" / "model.onnx"))
+    monkeypatch.setattr(tad.export, "to_onnx", lambda *ignored: model)
+    output = tmp_path / "new folder" / "m.onnx"
+    assert call(["export", exported / "run", "--output", output, "--set", "postprocess.top_k=7"]) == 0
+    assert read_json(str(output)[:-5] + ".json")["postprocess"]["top_k"] == 7
+    assert sorted(os.listdir(str(output.parent))) == ["m.json", "m.onnx"]
 
 
 def test_mistakes_are_told_in_one_sentence(tmp_path, rng, capsys, monkeypatch):
