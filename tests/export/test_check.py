@@ -93,5 +93,5 @@ def test_half_of_the_clips_must_agree_far_better_than_the_worst(rng):
     one = proposals(rng)
     found = compare(Runner(one, [5e-3] * 3 + [1e-5] * 4), Detector(one), 2, [20], rng)
     assert found == pytest.approx((5e-3, 0))
-    with pytest.raises(UserError, match="0.001 snippets .* in half of the clips of 20"):
-        compare(Runner(one, [1e-3] * 4 + [1e-5] * 3), Detector(one), 2, [20], rng)
+    with pytest.raises(UserError, match="0.005 snippets .* in half of the clips of 20"):
+        compare(Runner(one, [5e-3] * 4 + [1e-5] * 3), Detector(one), 2, [20], rng)
