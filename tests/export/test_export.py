@@ -64,7 +64,8 @@ KINDS = [
     ((), {}, ()),
     (("dataset.mode=rescale", "dataset.normalize=false", "dataset.length=41", "postprocess.classes_per_proposal=1"),
      dict(classes=("one",), width=2, stride=3, window=8), ()),
-    (("dataset.length=45", "dataset.overlap=0.7", "deeplab.strides=[2,2]", "deeplab.context=0.3", "dataset.fps=null"), dict(width=300, recordings=(60, 60, 60, 60)), ("--duration", "38.4")),
+    (("dataset.length=45", "dataset.overlap=0.7", "deeplab.strides=[2,2]", "deeplab.context=0.3",
+      "dataset.fps=null"), dict(width=300, recordings=(60, 60, 60, 60)), ("--duration", "38.4")),
 ]
 
 
