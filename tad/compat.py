@@ -107,3 +107,8 @@ def register_operator(name, forward, fake, setup_context=None, backward=None):
     if backward is not None:
         operator.register_autograd(backward, setup_context=setup_context)
     return operator
+
+
+def exports_onnx():
+    """Whether PyTorch has the ONNX exporter that follows ``torch.export`` and takes dynamic shapes (2.6)."""
+    return TORCH_VERSION >= (2, 6)

@@ -19,10 +19,15 @@ def shipped_configs():
     return sorted(name[:-5] for name in os.listdir(CONFIGS) if name.endswith(".yaml"))
 
 
-def add_changes(parser):
-    """The options that change settings."""
+def add_assignments(parser):
+    """The option that changes one setting."""
     parser.add_argument("--set", dest="assignments", action="append", default=[], metavar="KEY=VALUE",
                         help="change one setting, for example train.steps=500; may be repeated")
+
+
+def add_changes(parser):
+    """The options that change settings."""
+    add_assignments(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first problem in the data")
     parser.add_argument("--allow-missing", action="store_true",
                         help="go on without recordings that cannot be used, however many they are")
