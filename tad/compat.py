@@ -5,9 +5,11 @@ No other module asks for a version.
 
 import os
 import sys
+import zipfile
 
 import torch
 
+from tad.arrays import check_size
 from tad.errors import UserError
 
 TORCH_VERSION = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
@@ -52,6 +54,9 @@ def load_tensors(path):
     if TORCH_VERSION < (2, 6):
         raise UserError("%s cannot be read without risk by PyTorch %s; save arrays as .npy, or use PyTorch 2.6 or newer"
                         % (path, torch.__version__))
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            check_size(sum(member.file_size for member in archive.infolist()), os.path.getsize(path))
     try:
         return torch.load(path, map_location=torch.device("cpu"), weights_only=True)
     except Exception as error:  # whatever is no plain tensor, and broken archives, come as a dozen types
@@ -68,6 +73,8 @@ def load_array(path):
         value = next(iter(value.values() if isinstance(value, dict) else value))
     if not isinstance(value, torch.Tensor):
         raise ValueError("holds a %s where one tensor is needed" % type(value).__name__)
+    # A tensor of a few numbers can pretend to be any size, by strides of 0
+    check_size(value.nelement() * value.element_size(), os.path.getsize(path), "its tensor")
     value = value.detach()
     return (value.float() if value.is_floating_point() else value).numpy()
 
@@ -80,6 +87,13 @@ def adam_step(count):
 def python_version():
     """For example ``3.11.7``."""
     return "%d.%d.%d" % sys.version_info[:3]
+
+
+def is_out_of_memory(error):
+    """Whether an exception says that memory was too small; PyTorch before 1.13 has no type of its own for it."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in text for words in (
+        "out of memory", "can't allocate memory", "not enough memory"))
 
 
 def is_capturing():

@@ -1,12 +1,9 @@
-"""Writing files so that a kill at any moment leaves the old file or the new one, never a piece; reading archives."""
+"""Writing files so that a kill at any moment leaves the old file or the new one, never a piece."""
 
 import contextlib
 import json
 import os
 import tempfile
-import zipfile
-
-import numpy as np
 
 from tad.errors import UserError
 
@@ -51,18 +48,6 @@ def run_folder(checkpoint):
         return checkpoint
     folder = os.path.dirname(os.path.abspath(checkpoint))
     return os.path.dirname(folder) if os.path.basename(folder) == "checkpoints" else folder
-
-
-def open_archive(file):
-    """``np.load`` for the ``.npz`` archive at a path or in a stream, without pickles.
-
-    The look at the archive comes first because NumPy before 1.20 makes the interpreter complain about a broken one.
-    """
-    with zipfile.ZipFile(file):
-        pass
-    if hasattr(file, "seek"):
-        file.seek(0)
-    return np.load(file, allow_pickle=False)
 
 
 def check_writable(path):

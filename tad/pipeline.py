@@ -4,20 +4,20 @@ A run folder holds everything that a run made. ``train_run`` fills its checkpoin
 ``score_run`` scores and draws them.
 """
 
+import contextlib
 import os
 import warnings
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from tad import compat
 from tad.config import Settings
 from tad.data.annotations import class_names, in_subset, read_annotations, read_ground_truth
 from tad.data.external import external_scores
-from tad.data.features import FeatureStore
+from tad.data.features import FeatureError, FeatureStore
 from tad.data.fitting import fit_settings
 from tad.data.paths import data_path
 from tad.data.recipe import (
@@ -43,6 +43,7 @@ from tad.data.sources import (
 from tad.detectors import build_detector
 from tad.engine.checkpoint import clear_leftovers, newest_readable, open_checkpoint, saved_steps
 from tad.engine.inference import detect
+from tad.engine.losslog import LossLog
 from tad.engine.progress import LogLines, tell
 from tad.engine.training import from_checkpoint, load_weights, start, train
 from tad.errors import DataWarning, UserError
@@ -136,8 +137,8 @@ def train_run(settings, folder, resume=False):
     progress = start(build_detector(settings, width, len(classes)).to(device), settings)
     if found is not None:
         progress = from_checkpoint(progress, found)
-    with_logs(folder, progress.step, lambda log: train(
-        progress, sources, Normalized(store, normalization), settings, device, checkpoints, meta, log))
+    with contextlib.closing(LossLog(os.path.join(folder, "tensorboard"), progress.step)) as log:
+        train(progress, sources, Normalized(store, normalization), settings, device, checkpoints, meta, log)
     return settings
 
 
@@ -177,20 +178,6 @@ def used_recordings(part, recordings, sources):
     return {part: [source.id for source in sources], "left_out": left_out(recordings, sources)}
 
 
-def with_logs(folder, step, work):
-    """Run ``work(log)`` with a function that writes losses to TensorBoard; entries after ``step`` are replaced."""
-    writer = SummaryWriter(os.path.join(folder, "tensorboard"), purge_step=step if step else None)
-
-    def log(at_step, values):
-        for name, value in values.items():
-            writer.add_scalar("loss/" + name, value, at_step)
-
-    try:
-        return work(log)
-    finally:
-        writer.close()
-
-
 def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None, external=None):
     """Detect in the recordings of a configured data set; write the detections, and beside them how they were made.
 
@@ -220,8 +207,7 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     scores = external_scores(external, trained.classes, [source.id for source in sources])
     detections, lines = {}, LogLines("infer", "recording", 0, len(sources))
     for source in tqdm(sources, desc="infer", unit="recording", disable=None):
-        rows = open_rows(store, source.id).map(trained.normalization.apply)
-        detections[source.id] = detect(trained.detector, source, rows, settings, device, scores.get(source.id))
+        detections[source.id] = detect_source(trained, source, store, settings, device, scores.get(source.id))
         if lines.due(len(detections)):
             lines.say(len(detections))
     write_detections(output, detections, trained.classes, left_out(recordings, sources))
@@ -229,6 +215,21 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
                          used_recordings("test", recordings, sources))
     write_json(manifest_path(output), dict(made, detections={output: checksum(output)}, **trained.origin))
     return output, detections, trained
+
+
+def detect_source(trained, source, store, settings, device, external=None):
+    """Detections of one recording whose features were found good before.
+
+    :raises UserError: they cannot be read any more, or are others.
+    """
+    try:
+        rows = open_rows(store, source.id)
+        if len(rows) != source.snippets:
+            raise FeatureError("had %d snippets a moment ago, and now it has %d" % (source.snippets, len(rows)))
+        return detect(trained.detector, source, rows.map(trained.normalization.apply), settings, device, external)
+    except FeatureError as error:
+        raise UserError("%s %s; its features changed while they were used; mend them and start again"
+                        % (source.id, error))
 
 
 def load_trained(path, override=None):

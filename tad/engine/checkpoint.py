@@ -12,8 +12,9 @@ from typing import Any, Dict, NamedTuple
 import numpy as np
 import torch
 
+from tad.arrays import Archive
 from tad.errors import UserError
-from tad.files import atomic_write, open_archive
+from tad.files import atomic_write
 
 FORMAT = "tad-checkpoint-1"
 KEPT = 2  # the newest checkpoint, and the one before it in case the disk spoils the newest
@@ -54,7 +55,7 @@ def read_checkpoint(path):
     except OSError as error:
         raise UserError("cannot read the checkpoint %s: %s" % (path, error.strerror))
     try:
-        with open_archive(content) as archive:
+        with Archive(content) as archive:
             meta = json.loads(archive["meta"].tobytes().decode("utf-8"))
             tensors = {name: torch.from_numpy(archive[name].copy()) for name in archive.files if name != "meta"}
     except Exception as error:  # a damaged archive surfaces as one of a dozen types, by library and version
