@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tad.data.annotations import number, read_json
+from tad.data.annotations import number, read_json, text
 from tad.errors import UserError
 from tad.files import write_json
 
@@ -30,7 +30,9 @@ def read_detections_and_missing(path):
                   for name, entries in results.items()}
     extra = document.get("external_data")
     missing = extra.get("left_out", []) if isinstance(extra, dict) else []
-    return detections, [str(name) for name in missing] if isinstance(missing, list) else []
+    if not isinstance(missing, list):
+        raise UserError("%s: 'left_out' must be a list of recordings" % path)
+    return detections, [text(name, "%s: an entry of 'left_out'" % path) for name in missing]
 
 
 def write_detections(path, detections, classes, left_out=()):
@@ -54,6 +56,7 @@ def plain_detections(found, classes):
 
 
 def _listed(entries, path, name):
+    text(name, "%s: the name of a recording" % path)
     if not isinstance(entries, list):
         raise UserError("%s: the detections of '%s' must be a list" % (path, name))
     return entries
@@ -66,4 +69,4 @@ def _detection(entry, place):
     if not isinstance(segment, list) or len(segment) != 2:
         raise UserError("%s: 'segment' must be [start, end] in seconds" % place)
     start, end = (number(value, place + ": 'segment'") for value in segment)
-    return str(entry["label"]), number(entry["score"], place + ": 'score'"), start, end
+    return text(entry["label"], place + ": 'label'"), number(entry["score"], place + ": 'score'"), start, end
