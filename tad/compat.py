@@ -79,6 +79,18 @@ def load_array(path):
     return (value.float() if value.is_floating_point() else value).numpy()
 
 
+def shapes_without_memory(build):
+    """Names and shapes of the weights of a module that a function makes, or None where that takes memory (before 2.0).
+
+    :param build: function without arguments that gives a :class:`torch.nn.Module`.
+    """
+    if TORCH_VERSION < (2, 0):
+        return None
+    with torch.device("meta"):
+        module = build()
+    return {name: tuple(value.shape) for name, value in module.state_dict().items()}
+
+
 def adam_step(count):
     """Adam's step counter as the optimizer of this PyTorch keeps it: a tensor since 1.12, a number before."""
     return torch.tensor(float(count)) if TORCH_VERSION >= (1, 12) else count

@@ -27,11 +27,22 @@ def atomic_write(path, mode="w"):
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~current_umask())
         os.replace(temporary, path)
+        _remember(folder)
     except OSError as error:
         raise UserError("cannot write %s: %s" % (path, error.strerror or error))
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def _remember(folder):
+    """Let a power cut not take the new name back, where folders can be synchronized like files."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_folder(path):

@@ -46,6 +46,7 @@ from tad.engine.inference import detect
 from tad.engine.losslog import LossLog
 from tad.engine.progress import LogLines, tell
 from tad.engine.training import from_checkpoint, load_weights, start, train
+from tad.engine.trust import check_meta, check_proportions
 from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import write_detections
 from tad.evaluation.evaluate import evaluate
@@ -162,6 +163,7 @@ def open_run(folder, checkpoints, meta, resume):
     if found is None:
         tell("nothing to resume in %s: starting anew" % folder)
         return None
+    check_meta(found, "the newest checkpoint in " + checkpoints)
     old, new = (flatten(values["settings"], folder) for values in (found.meta, meta))
     changed = [key for key in new if old.get(key) != new[key] and not key.startswith(FREE_TO_CHANGE)]
     changed += ["the %s of the data" % key for key in ("classes", "width", "mean", "deviation", "actions")
@@ -235,6 +237,7 @@ def detect_source(trained, source, store, settings, device, external=None):
 def load_trained(path, override=None):
     """A detector for inference, with the averaged weights, from a run folder or checkpoint file."""
     path, checkpoint = open_checkpoint(path, lambda message: warnings.warn(message, DataWarning, stacklevel=3))
+    check_meta(checkpoint, path)
     meta = checkpoint.meta
     kept = settings_from_dict(meta["settings"], path)
     settings = kept if override is None else override(kept)
@@ -242,6 +245,7 @@ def load_trained(path, override=None):
                                                                       settings.deeplab.max_duration)):
         if value is None:
             raise UserError("%s is null, which only a training can fill in; leave --set %s out" % (key, key))
+    check_proportions(checkpoint, settings, path)
     detector = build_detector(settings, meta["width"], len(meta["classes"]))
     load_weights(detector, checkpoint.group("averaged"))
     normalization = Normalization(np.array(meta["mean"], np.float32), np.array(meta["deviation"], np.float32))

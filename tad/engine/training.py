@@ -151,12 +151,19 @@ def from_checkpoint(progress, checkpoint):
     """The progress that a checkpoint holds, loaded into the modules of ``progress``."""
     load_weights(progress.detector, checkpoint.group("model"))
     load_weights(progress.averaged, checkpoint.group("averaged"))
-    moments = checkpoint.group("optimizer")
+    moments, steps = checkpoint.group("optimizer"), checkpoint.meta.get("optimizer_steps", {})
+    shapes = {name: tuple(parameter.shape) for name, parameter in progress.detector.named_parameters()}
+    wrong = [name for key in ("exp_avg", "exp_avg_sq") for name in shapes
+             if key + "/" + name in moments and (moments[key + "/" + name].shape != shapes[name] or name not in steps)]
+    half = [name for name in shapes if ("exp_avg/" + name in moments) != ("exp_avg_sq/" + name in moments)]
+    if wrong or half:
+        raise UserError("the optimizer's state in the checkpoint does not fit the configured detector: %s"
+                        % ", ".join((wrong + half)[:4]))
     state = progress.optimizer.state_dict()
     state["state"] = {}
     for key, (name, parameter) in zip(state["param_groups"][0]["params"], progress.detector.named_parameters()):
         if "exp_avg/" + name in moments:
-            state["state"][key] = {"step": adam_step(checkpoint.meta["optimizer_steps"][name]),
+            state["state"][key] = {"step": adam_step(steps[name]),
                                    "exp_avg": moments["exp_avg/" + name].to(parameter.device),
                                    "exp_avg_sq": moments["exp_avg_sq/" + name].to(parameter.device)}
     progress.optimizer.load_state_dict(state)
@@ -165,10 +172,14 @@ def from_checkpoint(progress, checkpoint):
 
 def load_weights(module, weights):
     """Load exactly the named weights, or say which do not fit."""
-    wanted = module.state_dict()
-    wrong = sorted(name for name in set(wanted) | set(weights)
-                   if name not in wanted or name not in weights or wanted[name].shape != weights[name].shape)
+    wrong = misfits({name: tuple(value.shape) for name, value in module.state_dict().items()}, weights)
     if wrong:
         raise UserError("the checkpoint does not fit the configured detector; these weights differ: %s"
                         % ", ".join(wrong[:4]))
     module.load_state_dict(weights)
+
+
+def misfits(shapes, weights):
+    """Names of weights that only one side has, or that have other shapes than ``shapes`` (name -> tuple) says."""
+    return sorted(name for name in set(shapes) | set(weights)
+                  if name not in shapes or name not in weights or shapes[name] != tuple(weights[name].shape))
