@@ -3,6 +3,8 @@
 No other module asks for a version.
 """
 
+import importlib
+import importlib.util
 import os
 import sys
 import zipfile
@@ -94,6 +96,29 @@ def shapes_without_memory(build):
 def adam_step(count):
     """Adam's step counter as the optimizer of this PyTorch keeps it: a tensor since 1.12, a number before."""
     return torch.tensor(float(count)) if TORCH_VERSION >= (1, 12) else count
+
+
+def numeric_switches():
+    """PyTorch's switches that change numbers, as far as this version has them; plain values for JSON."""
+    cudnn = torch.backends.cudnn
+    found = {"cudnn.deterministic": cudnn.deterministic, "cudnn.benchmark": cudnn.benchmark,
+             "cudnn.enabled": cudnn.enabled, "default_dtype": str(torch.get_default_dtype()),
+             "mkl": torch.backends.mkl.is_available()}
+    if TORCH_VERSION >= (1, 8):
+        found["deterministic_algorithms"] = torch.are_deterministic_algorithms_enabled()
+    if TORCH_VERSION >= (1, 7):
+        found.update({"cudnn.allow_tf32": cudnn.allow_tf32,
+                      "matmul.allow_tf32": torch.backends.cuda.matmul.allow_tf32})
+    if TORCH_VERSION >= (2, 1):
+        found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+    return found
+
+
+def optional_version(name):
+    """The version of a package that need not be installed, or None."""
+    if importlib.util.find_spec(name) is None:
+        return None
+    return getattr(importlib.import_module(name), "__version__", None)
 
 
 def python_version():

@@ -132,7 +132,7 @@ def train_run(settings, folder, resume=False):
     found = open_run(folder, checkpoints, meta, resume)
     write_settings(settings, os.path.join(folder, "config.yaml"))
     write_json(os.path.join(folder, "manifest.json"),
-               make_manifest(settings, device, command_line(), [annotations, store.path],
+               make_manifest(settings, device, command_line(), data_files(annotations, store.path),
                              used_recordings("train", recordings, sources)))
     torch.manual_seed(settings.seed)
     progress = start(build_detector(settings, width, len(classes)).to(device), settings)
@@ -175,6 +175,12 @@ def open_run(folder, checkpoints, meta, resume):
     return found
 
 
+def data_files(annotations, features, external=None):
+    """For manifests: every file or folder that was read. A recipe inside the feature folder counts with it."""
+    recipe = None if os.path.isdir(features) else find_recipe(features)
+    return [path for path in (annotations, features, recipe, external) if path is not None]
+
+
 def used_recordings(part, recordings, sources):
     """For manifests: ids of the recordings that are used, and of those that were left out."""
     return {part: [source.id for source in sources], "left_out": left_out(recordings, sources)}
@@ -213,9 +219,10 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
         if lines.due(len(detections)):
             lines.say(len(detections))
     write_detections(output, detections, trained.classes, left_out(recordings, sources))
-    made = make_manifest(settings, device, command_line(), [annotations, store.path],
+    made = make_manifest(settings, device, command_line(), data_files(annotations, store.path, external),
                          used_recordings("test", recordings, sources))
-    write_json(manifest_path(output), dict(made, detections={output: checksum(output)}, **trained.origin))
+    asked = {"subset": subset or dataset.test_subset, "external_scores": external}
+    write_json(manifest_path(output), dict(made, detections={output: checksum(output)}, asked=asked, **trained.origin))
     return output, detections, trained
 
 
