@@ -31,7 +31,8 @@ def atomic_write(path, mode="w"):
     except OSError as error:
         raise UserError("cannot write %s: %s" % (path, error.strerror or error))
     finally:
-        if os.path.exists(temporary):
+        # What cannot be removed either (the folder became read-only) must not hide why it could not be written
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
 
 
