@@ -216,7 +216,7 @@ def read_csv(path, delimiter=","):
     words = body.isna() & ~text.isna() & ~text.apply(lambda column: column.str.strip().str.lower().eq("nan"))
     if words.values.any():
         row, column = np.argwhere(words.values)[0]
-        raise FeatureError("has text in its features (%s, data row %d, column %d: '%s')"
+        raise FeatureError("has text in its features (%s, data row %d, column %d: '%.60s')"
                            % (path, row + 1, column + 1, text.iloc[row, column]))
     return body.values.astype(np.float64)
 
