@@ -21,7 +21,7 @@ def atomic_write(path, mode="w"):
     except OSError as error:
         raise UserError("cannot write %s: %s" % (path, error.strerror))
     try:
-        with os.fdopen(descriptor, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as stream:
+        with os.fdopen(descriptor, mode, **({} if "b" in mode else {"encoding": "utf-8", "errors": "backslashreplace"})) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
