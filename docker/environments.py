@@ -32,9 +32,10 @@ def toml_reader():
 
 def torch_arguments(entry, source):
     """What follows ``pip install`` for PyTorch: from PyTorch itself, or PyPI's build of the same version."""
+    either = "torch==" + entry["torch"]  # pip takes PyTorch's own build if it sees both
     if source == "pypi":
-        return ["torch==" + entry["torch"]]
-    arguments = [entry["wheel"]]
+        return [either]
+    arguments = [either if entry.get("pypi_stands_in") else entry["wheel"]]
     if entry.get("index"):
         arguments += ["--extra-index-url", entry["index"], "--retries", "1"]
     if entry.get("find_links"):
@@ -124,3 +125,21 @@ def read_lock(path):
 def canonical(package):
     """A package's name as pip compares it."""
     return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def document(table):
+    """The README's table of the environments, as lines of Markdown."""
+    heads = ("name", "Python", "PyTorch", "CUDA", "CUDA of PyPI's build", "oldest driver", "machine code for", "limits")
+    rows = [heads, ("---",) * len(heads)]
+    for name, entry in table.items():
+        rows.append(("`%s`" % name, entry["python"], entry["torch"], entry["cuda"] or "none", entry["pypi_cuda"],
+                     drivers(entry), ", ".join("sm_" + number for number in entry["architectures"]) or "CPUs",
+                     entry["limits"]))
+    return ["| %s |" % " | ".join(row) for row in rows]
+
+
+def drivers(entry):
+    """The oldest driver, and PyPI's build's where that is another."""
+    if entry["driver"] in ("", entry["pypi_driver"]):
+        return entry["driver"] or "none"
+    return "%s (PyPI's: %s)" % (entry["driver"], entry["pypi_driver"])

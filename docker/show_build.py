@@ -11,8 +11,8 @@ def main():
     print("environment %s: Python %d.%d.%d, PyTorch %s, CUDA %s, from %s (%s)" % (
         (os.environ.get("TAD_ENVIRONMENT"),) + sys.version_info[:3]
         + (torch.__version__, torch.version.cuda or "none", asked, os.path.dirname(torch.__file__))))
-    if sys.argv[1] == "pytorch" and os.environ.get("TAD_ENVIRONMENT") == "cpu" and torch.version.cuda:
-        print("PyTorch's index was out of reach: this is PyPI's build, which brings CUDA and is larger")
+    if sys.argv[1] == "pytorch" and "+" not in torch.__version__ and os.environ.get("TAD_ENVIRONMENT") == "cpu":
+        print("PyTorch's index was out of reach, so this is PyPI's build; it is larger, because it brings CUDA")
     if torch.cuda.is_available():
         print("GPU: %s; CUDA kernels are compiled and launched" % torch.cuda.get_device_name(0))
     else:
