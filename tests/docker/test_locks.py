@@ -66,13 +66,13 @@ def test_what_is_held_is_used(name):
 
 
 @each_name
-def test_cuda_of_wheels_is_that_of_the_table(name):
-    """PyTorch 2 gets CUDA as packages; only the build of the table's CUDA may be locked."""
-    major = TABLE[name]["cuda"].split(".")[0]
-    for package, version in locked(name, "run").items():
-        if package in ("cuda-toolkit", "nvidia-cuda-runtime", "nvidia-cuda-nvrtc"):
-            assert version.split(".")[0] == major, package
-    assert bool(TABLE[name]["cuda"]) or not [package for package in locked(name, "run") if "nvidia" in package]
+def test_cuda_libraries_are_locked_where_both_builds_need_the_same(name):
+    libraries = {package: version for package, version in locked(name, "run").items()
+                 if package.startswith(environments.LIBRARIES)}
+    if TABLE[name]["cuda"] != TABLE[name]["pypi_cuda"]:
+        assert libraries == {}
+    elif "cuda-toolkit" in libraries:
+        assert libraries["cuda-toolkit"].startswith(TABLE[name]["cuda"] + "."), RELOCK
 
 
 def test_no_lock_is_left_over():
@@ -84,3 +84,11 @@ def test_reading_a_lock(tmp_path):
     path = tmp_path / "lock.txt"
     path.write_text(u"# made by\nPy_YAML==5.4.1 \\\n    --hash=sha256:00\n    # via tad\nnumpy==1.17.5 --hash=x\n")
     assert environments.read_lock(str(path)) == {"py-yaml": "5.4.1", "numpy": "1.17.5"}
+
+
+def test_libraries_are_left_out_with_their_hashes(tmp_path):
+    path = tmp_path / "lock.txt"
+    kept = u"# made by\nnumpy==1.2 \\\n    --hash=a\n    # via x\n"
+    path.write_text(kept + u"nvidia-cublas==1.0 \\\n    --hash=b\nzipp==1.0\n")
+    environments.leave_out_libraries(str(path))
+    assert path.read_text() == kept + u"zipp==1.0\n"
