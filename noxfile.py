@@ -126,8 +126,11 @@ def write_lock(session, name, each, options):
     source = os.path.join(session.create_tmp(), "wanted.in")
     with open(source, "w") as stream:
         stream.write("\n".join(environments.lock_inputs(name, each, TABLE)) + "\n")
+    path = environments.lock_path(name, each)
     session.run("uv", "pip", "compile", "--quiet", *environments.lock_options(name, each, TABLE), *options, source,
-                "--output-file", environments.lock_path(name, each))
+                "--output-file", path)
+    if each == "run" and TABLE[name]["cuda"] != TABLE[name]["pypi_cuda"]:
+        environments.leave_out_libraries(path)
 
 
 def prepared(session, name, *locks):

@@ -9,6 +9,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TABLE = os.path.join(HERE, "environments.toml")
 SOURCES = ("pytorch", "pypi")
+LIBRARIES = ("nvidia-", "cuda-", "triton")  # what PyTorch requires beyond ordinary packages
 PLATFORM = "x86_64-manylinux_2_28"
 # The last number matters where packages ask for 3.6.1 or newer
 LAST_RELEASES = {"3.6": "3.6.15", "3.7": "3.7.17", "3.8": "3.8.20", "3.9": "3.9.25"}
@@ -32,9 +33,10 @@ def toml_reader():
 
 def torch_arguments(entry, source):
     """What follows ``pip install`` for PyTorch: from PyTorch itself, or PyPI's build of the same version."""
+    either = "torch==" + entry["torch"]  # if pip sees both, it takes PyTorch's own
     if source == "pypi":
-        return ["torch==" + entry["torch"]]
-    arguments = [entry["wheel"]]
+        return [either]
+    arguments = [either if entry.get("pypi_stands_in") else entry["wheel"]]
     if entry.get("index"):
         arguments += ["--extra-index-url", entry["index"], "--retries", "1"]
     if entry.get("find_links"):
@@ -79,9 +81,7 @@ def lock_inputs(name, lock, table):
     if lock == "pip":
         return ["pip", "setuptools", "wheel"]
     if lock == "run":
-        # The CPU build requires less than PyPI's, which would bring CUDA
-        torch = "torch==%s%s" % (entry["torch"], "" if entry["cuda"] else "+cpu")
-        return declared("options", "install_requires") + held(entry) + [torch]
+        return declared("options", "install_requires") + held(entry) + ["torch==" + entry["torch"]]
     return declared("options.extras_require", lock) + (entry["tests"] if lock == "tests" else [])
 
 
@@ -99,11 +99,18 @@ def lock_options(name, lock, table):
     order = lock_order(entry)
     for earlier in order[:order.index(lock)]:
         options += ["--constraints", lock_path(name, earlier)]
-    if not entry["cuda"]:
-        options += ["--index-strategy", "unsafe-best-match"]
-        links = os.environ.get("PIP_FIND_LINKS")
-        options += ["--find-links", links] if links else ["--index", entry["index"]]
     return options
+
+
+def leave_out_libraries(path):
+    """Take the CUDA libraries of PyPI's build out of a lock, where PyTorch's own build has others or none inside.
+
+    They come with PyTorch's line instead; PyTorch names their exact versions itself.
+    """
+    with open(path, encoding="utf-8") as stream:
+        blocks = re.split(r"^(?=\S)", stream.read(), flags=re.MULTILINE)
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write("".join(block for block in blocks if not block.startswith(LIBRARIES)))
 
 
 def declared(section, key):
@@ -124,3 +131,21 @@ def read_lock(path):
 def canonical(package):
     """A package's name as pip compares it."""
     return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def document(table):
+    """The README's table of the environments, as lines of Markdown."""
+    heads = ("name", "Python", "PyTorch", "CUDA", "CUDA of PyPI's build", "oldest driver", "machine code for", "limits")
+    rows = [heads, ("---",) * len(heads)]
+    for name, entry in table.items():
+        rows.append(("`%s`" % name, entry["python"], entry["torch"], entry["cuda"] or "none", entry["pypi_cuda"],
+                     drivers(entry), ", ".join("sm_" + number for number in entry["architectures"]) or "CPUs",
+                     entry["limits"]))
+    return ["| %s |" % " | ".join(row) for row in rows]
+
+
+def drivers(entry):
+    """The oldest driver, and PyPI's build's where that is another."""
+    if entry["driver"] in ("", entry["pypi_driver"]):
+        return entry["driver"] or "none"
+    return "%s (PyPI's: %s)" % (entry["driver"], entry["pypi_driver"])

@@ -55,7 +55,7 @@ class Environment:
                 installed[lock] = wanted[lock]
                 with open(self._stamp, "w") as stream:
                     json.dump(installed, stream)
-        self.python(os.path.join("docker", "show_build.py"), self.source)
+        self.python(os.path.join("docker", "show_build.py"), self.name, self.entry["cuda"], self.entry["pypi_cuda"])
         return self
 
     def _create(self):
@@ -70,7 +70,7 @@ class Environment:
             self._pip("--no-deps", "--no-build-isolation", "--editable", ".")
 
     def _install_torch(self):
-        """PyTorch by its own line. What it requires is there already, unless PyPI's stands in for the CPU build."""
+        """PyTorch by its own line. What it requires is there already, but for what only one build needs."""
         try:
             self._pip(*environments.torch_arguments(self.entry, self.source))
         except CommandFailed:
