@@ -24,10 +24,8 @@ def dockerfile(name, entry):
 
 def header(name, entry):
     """What differs from one environment to the next."""
-    wheel, *options = environments.torch_arguments(entry, "pytorch")
-    if not entry["cuda"]:
-        # PyPI's build answers to the bare version too and would bring gigabytes of CUDA
-        wheel += "+cpu"
+    # An image takes the build that it names or fails; PyPI's must be asked for
+    wheel, *options = environments.torch_arguments(dict(entry, pypi_stands_in=False), "pytorch")
     lines = ['# tad in the pinned environment "%s": docker build --file docker/Dockerfile.%s --tag tad:%s .'
              % (name, name, name),
              "# Written by docker/dockerfiles.py from docker/environments.toml and docker/Dockerfile.in"]

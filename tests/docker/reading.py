@@ -1,18 +1,12 @@
-"""Reads Dockerfiles and .dockerignore as far as the tests look into them, and finds the modules in ``docker/``."""
+"""Reads Dockerfiles and .dockerignore as far as the tests look into them."""
 
 import os
 import re
-import sys
 
+import environments
+
+from tests.docker import text
 from tests.helpers import ROOT
-
-sys.path.insert(0, os.path.join(ROOT, "docker"))
-
-import dockerfiles  # noqa: E402
-import environments  # noqa: E402
-
-__all__ = ["DOCKERFILES", "TABLE", "declared_in_stages", "dockerfiles", "environments", "expand", "ignored",
-           "instructions", "read", "stages"]
 
 TABLE = environments.load()
 DOCKERFILES = sorted(name for name in os.listdir(os.path.join(ROOT, "docker"))
@@ -20,14 +14,9 @@ DOCKERFILES = sorted(name for name in os.listdir(os.path.join(ROOT, "docker"))
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
-def read(*path):
-    with open(os.path.join(ROOT, *path), encoding="utf-8") as stream:
-        return stream.read()
-
-
 def instructions(name):
     """``(instruction, rest)`` of each instruction of ``docker/NAME``, continued lines joined."""
-    lines = [line for line in read("docker", name).splitlines() if not line.lstrip().startswith("#")]
+    lines = [line for line in text("docker", name).splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
     return [tuple(line.split(None, 1)) for line in joined.splitlines() if line.strip()]
 
@@ -67,9 +56,9 @@ def declared_in_stages(name):
         environment_of[words[-1]] = environment
 
 
-def expand(text, variables):
-    """``text`` with the variables' values; KeyError for one that is not declared."""
-    return VARIABLE.sub(lambda match: variables[match.group(1) or match.group(2)], text)
+def expand(words, variables):
+    """``words`` with the variables' values; KeyError for one that is not declared."""
+    return VARIABLE.sub(lambda match: variables[match.group(1) or match.group(2)], words)
 
 
 def ignored(path):
@@ -77,7 +66,7 @@ def ignored(path):
     parts = path.split("/")
     candidates = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
     result = False
-    for line in read(".dockerignore").splitlines():
+    for line in text(".dockerignore").splitlines():
         if line.strip() and not line.startswith("#"):
             pattern = glob_pattern(line.lstrip("!").strip("/"))
             if any(pattern.match(candidate) for candidate in candidates):
@@ -87,5 +76,6 @@ def ignored(path):
 
 def glob_pattern(glob):
     """A pattern of .dockerignore as a regular expression."""
-    text = re.escape(glob).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
-    return re.compile(text + r"\Z")
+    known = {"**/": "(?:.*/)?", "*": "[^/]*"}
+    pieces = re.split(r"(\*\*/|\*)", glob)
+    return re.compile("".join(known.get(piece) or re.escape(piece) for piece in pieces) + r"\Z")

@@ -6,24 +6,26 @@ import re
 import shutil
 import subprocess
 
+import environments
 import pytest
 import yaml
 
 from tad.cli import build_parser
-from tests.docker.reading import TABLE, environments, read, stages
+from tests.docker import text
+from tests.docker.reading import TABLE, stages
 from tests.helpers import ROOT
 
-COMPOSE = yaml.safe_load(read("docker-compose.yml"))
-HARDWARE = yaml.safe_load(read("docker", "hardware.yml"))["services"]
+COMPOSE = yaml.safe_load(text("docker-compose.yml"))
+HARDWARE = yaml.safe_load(text("docker", "hardware.yml"))["services"]
 SERVICES = COMPOSE["services"]
 each_service = pytest.mark.parametrize("service", sorted(SERVICES))
 each_environment = pytest.mark.parametrize("name", sorted(TABLE))
 of_tad = pytest.mark.parametrize("service", sorted(set(SERVICES) - {"tensorboard"}))
 
 
-def substitute(text, **given):
-    """A text as compose reads it: ``${NAME:-default}``."""
-    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda match: given.get(match.group(1)) or match.group(2), text)
+def substitute(words, **given):
+    """``words`` as compose reads them: ``${NAME:-default}``."""
+    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda match: given.get(match.group(1)) or match.group(2), words)
 
 
 def test_the_services_that_are_documented():
@@ -93,7 +95,8 @@ def test_folders_of_the_host_are_there_before_the_engine_looks(service):
 @each_service
 def test_it_starts_as_root_only_to_become_the_owner(service):
     about = SERVICES[service]
-    assert about["user"] == "0:0" and about["cap_drop"] == ["ALL"] and set(about["cap_add"]) == {"DAC_OVERRIDE", "SETGID", "SETUID"}
+    assert about["user"] == "0:0" and about["cap_drop"] == ["ALL"]
+    assert set(about["cap_add"]) == {"DAC_OVERRIDE", "SETGID", "SETUID"}
     assert "no-new-privileges:true" in about["security_opt"] and "privileged" not in about
     assert about.get("entrypoint", ["as-owner"])[0] == "as-owner"
 

@@ -5,20 +5,12 @@ import re
 import shutil
 import subprocess
 
+import dockerfiles
+import environments
 import pytest
 
-from tests.docker.reading import (
-    DOCKERFILES,
-    TABLE,
-    declared_in_stages,
-    dockerfiles,
-    environments,
-    expand,
-    ignored,
-    instructions,
-    read,
-    stages,
-)
+from tests.docker import text
+from tests.docker.reading import DOCKERFILES, TABLE, declared_in_stages, expand, ignored, instructions, stages
 from tests.helpers import ROOT
 
 each_file = pytest.mark.parametrize("name", DOCKERFILES)
@@ -31,7 +23,7 @@ def values(name):
 
 @each_environment
 def test_a_dockerfile_is_what_the_table_and_the_template_give(name):
-    assert read("docker", "Dockerfile." + name) == dockerfiles.dockerfile(name, TABLE[name]), \
+    assert text("docker", "Dockerfile." + name) == dockerfiles.dockerfile(name, TABLE[name]), \
         "run: python3 docker/dockerfiles.py"
 
 
@@ -105,7 +97,8 @@ def test_stages_are_copied_from_stages_that_exist(name):
 
 def test_the_context_holds_neither_history_nor_data_nor_runs():
     for path in (".git/config", "runs/mocap6/checkpoints/1.pt", "data/a.npy", "tests/helpers.py",
-                 "tad/__pycache__/cli.pyc", ".nox/cpu/bin/python", "build/smoke/cpu/manifest.json"):
+                 "tad/__pycache__/cli.pyc", "tad/ops/align1d_cuda/__pycache__/nvrtc.pyc", "a/b.npy",
+                 ".nox/cpu/bin/python", "build/smoke/cpu/manifest.json"):
         assert ignored(path), path
     for path in ("tad/cli.py", "tad/data/shipped/mocap6/features.npz", "tad/ops/align1d_cuda/forward.cu"):
         assert not ignored(path), path
