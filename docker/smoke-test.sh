@@ -39,6 +39,7 @@ prepare() {
 }
 
 clean() {
+  docker rm --force "$COMPOSE_PROJECT_NAME-health" >/dev/null 2>&1 || true
   docker compose down --volumes --remove-orphans >/dev/null 2>&1 || say "could not remove all containers"
   rm -rf "$TAD_WORK"
   if [ -n "$started" ]; then kill "$(cat /var/run/docker.pid)"; fi
@@ -60,16 +61,15 @@ check_image() {
   docker run --rm --entrypoint sh tad:cpu -c '! command -v cc gcc g++ make' || fail "there is a compiler in the image"
   docker run --detach --name "$COMPOSE_PROJECT_NAME-health" --health-interval 2s --entrypoint sleep tad:cpu 600 >/dev/null
   within 180 is_healthy || fail "the health check did not pass"
-  docker rm --force "$COMPOSE_PROJECT_NAME-health" >/dev/null
 }
 is_healthy() { [ "$(docker inspect --format '{{.State.Health.Status}}' "$COMPOSE_PROJECT_NAME-health")" = healthy ]; }
 
-has_checkpoint() { ls "$TAD_WORK"/runs/stopped/checkpoints/*.pt >/dev/null 2>&1; }
+has_checkpoint() { ls "$TAD_WORK"/runs/stopped/checkpoints/step_*.npz >/dev/null 2>&1; }
 
 # Stops a training in the middle by a signal; expects its exit code, soon, and goes on to the end
 check_stop() {
   local signal=$1 expected=$2 name=$COMPOSE_PROJECT_NAME-$1 code
-  local words=(--config mocap6 --output runs/stopped --set train.steps=300 --set train.checkpoint_every=10)
+  local words=(--config mocap6 --output runs/stopped --set train.steps=100 --set train.checkpoint_every=10)
   rm -rf "$TAD_WORK/runs/stopped"
   docker compose run --detach --name "$name" train "${words[@]}" </dev/null >/dev/null
   within 120 has_checkpoint || fail "no checkpoint after two minutes"
@@ -77,7 +77,7 @@ check_stop() {
   code=$(timeout 30 docker wait "$name") || fail "$signal did not end the training"
   [ "$code" = "$expected" ] || fail "after $signal the exit code is $code, not $expected"
   docker rm "$name" >/dev/null
-  run train "${words[@]}" --resume auto --set train.steps=300 | grep "trained: runs/stopped" || fail "the training did not go on"
+  run train "${words[@]}" --resume auto | grep "trained: runs/stopped" || fail "the training did not go on"
 }
 
 check_commands() {
