@@ -9,7 +9,7 @@ from tests.docker import text
 
 TABLE = environments.load()
 KEYS = {"python": str, "torch": str, "cuda": str, "wheel": str, "pypi_cuda": str, "base_image": str, "driver": str,
-        "pypi_driver": str, "architectures": list, "held": dict, "tests": list, "extras": list, "limits": str}
+        "pypi_driver": str, "architectures": list, "held": dict, "tests": list, "extras": list, "ci": bool, "limits": str}
 OPTIONAL = {"index": str, "find_links": str, "pypi_stands_in": bool}
 
 each = pytest.mark.parametrize("name", sorted(TABLE))
@@ -104,3 +104,12 @@ def test_ci_runs_the_commands_of_the_readme():
     there = re.findall(r"^python3 bootstrap\.py -s (.*)$", run, re.MULTILINE)
     assert "tests-cpu lint" in sessions and "tests-cpu lint" in there
     assert set(" ".join(sessions).split()) <= set(" ".join(there).split())
+
+
+def test_ci_does_everything_in_every_environment_that_it_carries_checkpoints_through():
+    run = text(".ci", "run").replace("\\\n", " ")
+    there = set(" ".join(re.findall(r"^python3 bootstrap\.py -s (.*?)(?: -- .*)?$", run, re.MULTILINE)).split())
+    names = re.search(r"-s checkpoints -- (.*)$", run, re.MULTILINE).group(1).split()
+    assert set(names) == {name for name, entry in TABLE.items() if entry["ci"]}
+    wanted = {"%s-%s" % (work, name) for work in ("tests", "train", "infer", "gradcheck") for name in names}
+    assert there == wanted | {"lint", "demo", "checkpoints"}
