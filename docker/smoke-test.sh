@@ -60,7 +60,7 @@ check_image() {
   docker run --rm --entrypoint sh tad:cpu -c 'test "$(id -u)" != 0' || fail "the image runs as root"
   docker run --rm --entrypoint sh tad:cpu -c '! command -v cc gcc g++ make' || fail "there is a compiler in the image"
   docker run --detach --name "$COMPOSE_PROJECT_NAME-health" --health-interval 2s --entrypoint sleep tad:cpu 600 >/dev/null
-  within 180 is_healthy || fail "the health check did not pass"
+  within 600 is_healthy || fail "the health check did not pass"
 }
 is_healthy() { [ "$(docker inspect --format '{{.State.Health.Status}}' "$COMPOSE_PROJECT_NAME-health")" = healthy ]; }
 
@@ -72,9 +72,9 @@ check_stop() {
   local words=(--config mocap6 --output runs/stopped --set train.steps=100 --set train.checkpoint_every=10)
   rm -rf "$TAD_WORK/runs/stopped"
   docker compose run --detach --name "$name" train "${words[@]}" </dev/null >/dev/null
-  within 120 has_checkpoint || fail "no checkpoint after two minutes"
+  within 600 has_checkpoint || fail "no checkpoint after ten minutes"
   docker kill --signal "$signal" "$name" >/dev/null
-  code=$(timeout 30 docker wait "$name") || fail "$signal did not end the training"
+  code=$(timeout 60 docker wait "$name") || fail "$signal did not end the training"
   [ "$code" = "$expected" ] || fail "after $signal the exit code is $code, not $expected"
   docker rm "$name" >/dev/null
   run train "${words[@]}" --resume auto | grep "trained: runs/stopped" || fail "the training did not go on"
@@ -93,7 +93,7 @@ P
 
 check_tensorboard() {
   docker compose up --detach tensorboard
-  within 60 answers || fail "TensorBoard does not answer"
+  within 300 answers || fail "TensorBoard does not answer"
 }
 answers() {
   python3 - "http://127.0.0.1:$TAD_PORT/data/runs" <<'P' 2>/dev/null

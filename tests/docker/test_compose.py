@@ -96,7 +96,7 @@ def test_folders_of_the_host_are_there_before_the_engine_looks(service):
 def test_it_starts_as_root_only_to_become_the_owner(service):
     about = SERVICES[service]
     assert about["user"] == "0:0" and about["cap_drop"] == ["ALL"]
-    assert set(about["cap_add"]) == {"DAC_OVERRIDE", "SETGID", "SETUID"}
+    assert set(about["cap_add"]) == {"DAC_OVERRIDE", "KILL", "SETGID", "SETUID"}
     assert "no-new-privileges:true" in about["security_opt"] and "privileged" not in about
     assert about.get("entrypoint", ["as-owner"])[0] == "as-owner"
 
