@@ -1,244 +1,286 @@
 // The backward kernel: incoming gradient (N, C, R) to the gradient of the input (B, C, T).
 //
-// A lane is a channel and keeps the gradients of TAD_SIZE chunks of 8 snippets in registers. The bins that touch a chunk
-// are read as dense rows of 8 weights, so that a bin costs 8 multiplications and 3 reads of shared memory a chunk. Every
-// gradient has one owner who adds in a fixed order: no atomics, the same bits every time.
+// A lane is a snippet and keeps the gradients of TAD_SIZE pairs of channels in registers. For each roi it works out which
+// bins touch its snippet, two as a rule, and with what weights; these serve all channels. Every gradient has one owner who
+// adds in a fixed order: no atomics, the same bits every time.
 
-#define CHUNK 8         // snippets with one row of weights
-#define PITCH 34        // Reals between the gradients of two channels: even, so that two bins can be copied at once
+#define WINDOWS (MOST_PAIRS / TAD_SIZE)         // windows of 32 snippets that a warp owns
+#define MOST_PAIRS (256 / (int)sizeof(Real))    // whose gradients fit into a lane's registers
 
-// Shared memory of one task: gradients (groups x 32 channels x PITCH), rows of weights, and for each chunk of the window
-// a word that tells where its rows begin, the first bin that touches it and how many do; low and high are scratch for
-// the words.
-struct Slot {
-    Real* gradients;
-    Real* weights;
-    int* words;
-    unsigned char* low;
-    unsigned char* high;
+struct __align__(2 * sizeof(Real)) Pair { Real v[2]; };
+
+// How the weights of a task are found. DENSE: up to four samples, one after the other, touch a snippet; SPARSE: fewer or
+// more; EXACT: in doubles, because float32 cannot tell which samples are near a snippet.
+enum Kind { DENSE, SPARSE, EXACT };
+#define TAPS 4
+
+// 32 bins of a roi, or what is left of them, that wait for their block.
+struct __align__(16) Task {
+    Place start, width, spacing;    // first sample of the first bin; from one bin to the next; from sample to sample
+    Real per_width, per_spacing;    // 1 / width, 1 / spacing
+    Real share;                     // weight of a sample: 1 / samples of a bin
+    int count;                      // samples of a bin
+    int bins, first_bin, roi;
+    int low, high;                  // no snippet outside low..high is touched
+    Kind kind;
 };
 
-#define PACK(row, bin, count) ((row) << 12 | (bin) << 6 | (count))
-#define PACKED_ROW(word) ((word) >> 12)
-#define PACKED_BIN(word) ((word) >> 6 & 63)
-#define PACKED_COUNT(word) ((word) & 63)
-
-struct RowTaker {
-    Slot at;
-    int bin, first_chunk, first, last;  // chunks that the bin touches, counted from the window's first
-
-    __device__ __forceinline__ Real* row(int chunk) {
-        const int word = at.words[chunk];
-        return at.weights + (PACKED_ROW(word) + bin - PACKED_BIN(word)) * CHUNK;
+__device__ __forceinline__ Task make_task(const Problem& problem, const Roi& roi, int roi_index, int first_bin) {
+    const Comb comb = make_comb(problem, roi);
+    Task task;
+    task.width = comb.width;
+    task.spacing = comb.spacing;
+    task.start = comb.start + first_bin * comb.width + half_of(comb.spacing);
+    task.per_width = 1 / real_of(comb.width);
+    task.per_spacing = 1 / real_of(comb.spacing);
+    task.share = comb.share;
+    task.count = comb.count;
+    task.bins = min(BINS, problem.bins - first_bin);
+    task.first_bin = first_bin;
+    task.roi = roi_index;
+    task.low = 0;
+    task.high = problem.snippets - 1;
+    task.kind = EXACT;
+    if (comb.count > 0 && comb.count <= 65536) {
+        task.low = whole(task.start) - 2;
+        task.high = whole(task.start + task.bins * task.width) + 2;
+        const bool dense = real_of(comb.spacing) > (Real)0.51 && comb.count <= 4096 && problem.snippets <= 65536;
+        task.kind = dense ? DENSE : SPARSE;
     }
-    // Every row of the bin is written here, with zeros outside the run
-    __device__ __forceinline__ void run(int from, int to, Real weight) {
-        for (int chunk = first; chunk <= last; ++chunk) {
-            const int start = (chunk + first_chunk) * CHUNK;
-            Vector* target = (Vector*)row(chunk);
+    return task;
+}
+
+// Weight of a snippet in a bin, in doubles, for samples that may lie before or after the sequence, or far from 0.
+__device__ Real exact_weight(const Problem& problem, int roi, int index, int snippet) {
+    const BorderBin bin = make_border_bin(problem, load_roi(problem, roi), index);
+    // Samples that lie near the snippet before rounding, and those that rounding may bring there
+    const double centre = (snippet - bin.begin) / bin.spacing - 0.5 - bin.first;
+    const double reach = (1.0 + 4.5e-16 * fabs(bin.begin)) / bin.spacing + 1.0;
+    const int end = (int)fmin(fmax(floor(centre + reach) + 1.0, 0.0), (double)bin.count);
+    Real total = 0;
+    for (int sample = (int)fmin(fmax(ceil(centre - reach), 0.0), 1e9); sample < end; ++sample) {
+        int left;
+        Real part;
+        if (!locate(bin, sample, problem.snippets, &left, &part)) continue;
+        if (left == snippet) total += 1 - part;
+        if (left == snippet - 1) total += part;
+    }
+    return total * bin.share;
+}
+
+// Whether some samples of a bin lie before or after the sequence and touch its first or last snippet all the same.
+__device__ __forceinline__ bool over_the_border(const Problem& problem, const Task& task, Place first, int snippet) {
+    return (snippet == 0 && first < 0)
+           || (snippet == problem.snippets - 1 && first + (task.count - 1) * task.spacing > 0);
+}
+
+// The bins of a task that may touch a snippet: from *bin to *last.
+__device__ __forceinline__ void touching_bins(const Task& task, int snippet, int* bin, int* last) {
+    *bin = 0;
+    *last = task.bins - 1;
+    if (task.kind == EXACT) return;
+    // Samples less than one snippet away touch it; a little more, so that rounding never loses one
+    const Real at = real_of(place_of(snippet) - task.start), most = (Real)task.bins, more = (Real)1.00001;
+    const Real from = (at - real_of((task.count - 1) * task.spacing) - more) * task.per_width - (Real)0.001;
+    const Real to = (at + more) * task.per_width + (Real)0.001;
+    if (from >= 0) *bin = from < most ? (int)from + 1 : task.bins;
+    if (to < most) *last = to >= 0 ? (int)to : -1;
+}
+
+// The weight of a snippet in a bin, by going through the samples that are near it.
+__device__ Real weight_of(const Problem& problem, const Task& task, int bin, int snippet) {
+    const Place first = task.start + bin * task.width - place_of(snippet);  // the first sample, seen from the snippet
+    if (task.kind == EXACT || over_the_border(problem, task, first, snippet))
+        return exact_weight(problem, task.roi, task.first_bin + bin, snippet);
+    const Real skipped = (-1 - real_of(first)) * task.per_spacing - (Real)0.01;
+    int sample = skipped > 0 ? (int)skipped + 1 : 0;
+    const Real from = real_of(first + sample * task.spacing), spacing = real_of(task.spacing);
+    Real total = 0, at = from;
+    for (int i = 1; sample < task.count && at < 1; ++i, ++sample) {
+        const Real near = 1 - (at < 0 ? -at : at);
+        total += near > 0 ? near : (Real)0;
+        at = from + i * spacing;
+    }
+    return total * task.share;
+}
+
+// Adds a bin's gradients, times the weight of the lane's snippet. `column` is the bin in pairs of channels, BINS pairs in a
+// row; `sums` are those of all windows, and `window` is the same for all lanes.
+__device__ __forceinline__ void add_bin(const Pair* column, Real weight, int window, Pair (*sums)[TAD_SIZE]) {
+    if (weight == 0) return;
 #pragma unroll
-            for (int part = 0; part < CHUNK / VEC; ++part) {
-                Vector values;
+    for (int w = 0; w < WINDOWS; ++w) {
+        if (w != window) continue;
 #pragma unroll
-                for (int v = 0; v < VEC; ++v) {
-                    const int k = start + part * VEC + v;
-                    values.v[v] = k >= from && k < to ? weight : (Real)0;
-                }
-                target[part] = values;
-            }
+        for (int pair = 0; pair < TAD_SIZE; ++pair) {
+            const Pair gradient = column[pair * BINS];
+            sums[w][pair].v[0] += weight * gradient.v[0];
+            sums[w][pair].v[1] += weight * gradient.v[1];
         }
     }
-    __device__ __forceinline__ void one(int snippet, Real weight) { more(snippet, weight); }
-    __device__ __forceinline__ void more(int snippet, Real weight) {
-        const int chunk = snippet / CHUNK - first_chunk;
-        if (chunk >= first && chunk <= last) row(chunk)[snippet % CHUNK] += weight;
-    }
+}
+
+// Samples stand in one even row across all bins, so that those near a snippet follow each other: TAPS of them at most.
+struct Taps {
+    Real near[TAPS];   // 1 - distance of each sample, or 0
+    int bin, end;      // bin of the first; taps before `end` are in it
+    int count;         // from here on they are 0
 };
 
-// First and last chunk that a bin touches, relative to the window and cut to it; bins outside get an empty range that
-// keeps both ends in rising order from bin to bin.
-__device__ __forceinline__ void touched_chunks(const Problem& problem, const Comb& comb, const Bin& bin, int roi_index,
-                                               int bin_index, int first_chunk, int chunks, int* first, int* last) {
-    if (bin.where == BEFORE || bin.where == AFTER) {
-        *first = bin.where == BEFORE ? 0 : chunks;
-        *last = *first - 1;
-        return;
-    }
-    int low = whole(bin.first), high = whole(bin.first + (comb.count - 1) * comb.spacing) + 1;
-    if (bin.where == BORDER) {
-        const BorderBin border = make_border_bin(problem, load_roi(problem, roi_index), bin_index);
-        const double last_snippet = problem.snippets - 1;
-        low = (int)fmin(fmax(position(border, 0), 0.0), last_snippet);
-        high = (int)fmin(fmax(position(border, max(border.count - 1, 0)), 0.0), last_snippet) + 1;
-    }
-    *first = min(max(low / CHUNK - first_chunk, 0), chunks);
-    *last = min(max(min(high, problem.snippets - 1) / CHUNK - first_chunk, -1), chunks - 1);
-}
-
-// Positions far outside the sequence are too coarse to rise from bin to bin; the layout below relies on it, and on
-// neighbours that share at most two chunks, which bounds the number of rows.
-__device__ void keep_order(int* first, int* last) {
-    const int lane = threadIdx.x % 32;
-    for (int step = 1; step < 32; step *= 2) {
-        const int earlier_first = __shfl_up_sync(FULL, *first, step), earlier_last = __shfl_up_sync(FULL, *last, step);
-        if (lane >= step) {
-            *first = max(*first, earlier_first);
-            *last = max(*last, earlier_last);
-        }
-    }
-    const int before = __shfl_up_sync(FULL, *last, 1);
-    if (lane > 0) *first = max(*first, before - 1);
-}
-
-// For each chunk from `lowest` to `highest`, the bins that touch it and where their rows begin; returns the number of rows.
-// Bins touch chunks first..last; both rise from lane to lane.
-__device__ __forceinline__ void lay_out_rows(int first, int last, int lowest, int highest, bool used, const Slot& at) {
-    const int lane = threadIdx.x % 32;
-    for (int chunk = lowest + lane; chunk <= highest; chunk += 32) at.low[chunk] = at.high[chunk] = 0;
-    int before = __shfl_up_sync(FULL, last, 1), after = __shfl_down_sync(FULL, first, 1);
-    if (lane == 0) before = -1;
-    if (lane == 31) after = highest + 1;
-    __syncwarp();
-    if (used) {
-        for (int chunk = max(before + 1, first); chunk <= last; ++chunk) at.low[chunk] = lane;
-        for (int chunk = first; chunk <= min(after - 1, last); ++chunk) at.high[chunk] = lane + 1;
-    }
-    __syncwarp();
-    int rows = 0;
-    for (int base = lowest; base <= highest; base += 32) {
-        const int chunk = base + lane;
-        const int low = chunk <= highest ? at.low[chunk] : 0, high = chunk <= highest ? at.high[chunk] : 0;
-        int sum = high - low;
+__device__ __forceinline__ Taps find_taps(const Task& task, int snippet) {
+    const Real skipped = (real_of(place_of(snippet) - task.start) - 1) * task.per_spacing - (Real)0.01;
+    const int sample = skipped > 0 ? (int)skipped + 1 : 0;
+    Taps taps;
+    taps.bin = min((int)((sample + (Real)0.5) * task.share), task.bins);
+    const int in_bin = sample - taps.bin * task.count;
+    taps.end = task.count - in_bin;
+    const Real from = real_of(task.start + taps.bin * task.width + in_bin * task.spacing - place_of(snippet));
+    const Real spacing = real_of(task.spacing);
+    taps.count = 0;
 #pragma unroll
-        for (int step = 1; step < 32; step *= 2) {
-            const int other = __shfl_up_sync(FULL, sum, step);
-            if (lane >= step) sum += other;
-        }
-        if (high > low) at.words[chunk] = PACK(rows + sum - (high - low), low, high - low);
-        rows += from_lane(sum, 31);
+    for (int i = 0; i < TAPS; ++i) {
+        const Real at = from + i * spacing, near = 1 - (at < 0 ? -at : at);
+        taps.near[i] = near > 0 ? near : (Real)0;
+        if (at < 1) taps.count = i + 1;
     }
+    return taps;
 }
 
-// A warp lays out one task: a row of 8 weights for each pair of a bin and a chunk it touches, in the order of chunks.
-__device__ __forceinline__ void describe_task(const Problem& problem, const Comb& comb, int roi_index, int first_bin,
-                                              int first_chunk, int chunks, const Slot& at) {
-    const int lane = threadIdx.x % 32;
-    const bool used = first_bin + lane < problem.bins;
-    const int bin_index = min(first_bin + lane, problem.bins - 1);
-    const Bin bin = make_bin(comb, bin_index, problem);
-    RowTaker take;
-    touched_chunks(problem, comb, bin, roi_index, bin_index, first_chunk, chunks, &take.first, &take.last);
-    if (!used) {
-        take.first = chunks;
-        take.last = chunks - 1;
+// The weight of the snippet in the next bin; the taps of that bin are used up.
+__device__ __forceinline__ Real take_bin(Taps& taps, int count) {
+    Real weight = 0;
+#pragma unroll
+    for (int i = 0; i < TAPS; ++i) {
+        const bool mine = i < taps.end;
+        weight += mine ? taps.near[i] : (Real)0;
+        taps.near[i] = mine ? (Real)0 : taps.near[i];
     }
-    if (__any_sync(FULL, bin.where == BORDER)) keep_order(&take.first, &take.last);
-    const int lowest = from_lane(take.first, 0);
-    const int highest = from_lane(take.last, min(problem.bins - first_bin, BINS) - 1);
-    for (int chunk = lane; chunk < chunks; chunk += 32) at.words[chunk] = 0;
-    __syncwarp();
-    lay_out_rows(take.first, take.last, lowest, highest, used, at);
-    __syncwarp();
-    if (used && take.first <= take.last) {
-        take.at = at;
-        take.bin = lane;
-        take.first_chunk = first_chunk;
-        describe(problem, comb, bin, roi_index, bin_index, take);
+    taps.end += count;
+    return weight;
+}
+
+// Adds what a task gives to the snippet of a lane, in one of the windows of its warp.
+__device__ __forceinline__ void add_task(const Problem& problem, const Task& task, const Pair* gradients, int snippet,
+                                         int window, Pair (*sums)[TAD_SIZE]) {
+    const int first = snippet & ~31, last_snippet = problem.snippets - 1;
+    if (task.low > min(first + 31, last_snippet) || task.high < first) return;
+    const bool dense = task.kind == DENSE && first > 0 && first + 31 < last_snippet;
+    int bin = 0, last = -1;
+    Taps taps;
+    if (dense) {
+        taps = find_taps(task, snippet);
+        bin = taps.bin;
+        last = task.bins - 1;
+    } else if (snippet <= last_snippet) {
+        touching_bins(task, snippet, &bin, &last);
+    }
+    bool more = bin <= last;
+#pragma unroll 1
+    while (__any_sync(FULL, more)) {
+        Real weight = 0;
+        bool done = false;
+        if (dense) {
+            done = taps.end >= taps.count;
+            weight = take_bin(taps, task.count) * task.share;
+        } else if (more) {
+            weight = weight_of(problem, task, bin, snippet);
+        }
+        add_bin(gradients + bin, more ? weight : (Real)0, window, sums);
+        ++bin;
+        more = more && !done && bin <= last;
     }
 }
 
 // Where the hardware can, copies run beside the arithmetic; finish_copies waits for them.
-template <int COUNT> __device__ __forceinline__ void copy(Real* target, const Scalar* source) {
 #if TAD_SCALAR < 2 && __CUDA_ARCH__ >= 800
-    const unsigned int address = (unsigned int)__cvta_generic_to_shared(target);
-    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;"
-                 :: "r"(address), "l"(source), "n"(COUNT * sizeof(Real)) : "memory");
+typedef unsigned int Target;  // an address in shared memory
+__device__ __forceinline__ Target target_of(Pair* place) { return (Target)__cvta_generic_to_shared(place); }
+__device__ __forceinline__ Target beyond(Target target, int reals) { return target + reals * (int)sizeof(Real); }
+__device__ __forceinline__ void copy(Target target, const Scalar* source) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" :: "r"(target), "l"(source), "n"(sizeof(Real)) : "memory");
+}
+__device__ __forceinline__ void finish_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 #else
-#pragma unroll
-    for (int i = 0; i < COUNT; ++i) target[i] = to_real(source[i]);
+typedef Real* Target;
+__device__ __forceinline__ Target target_of(Pair* place) { return place->v; }
+__device__ __forceinline__ Target beyond(Target target, int reals) { return target + reals; }
+__device__ __forceinline__ void copy(Target target, const Scalar* source) { *target = to_real(*source); }
+__device__ __forceinline__ void finish_copies() {}
 #endif
+
+// A thread's share of the gradients of every task: one bin of every `step`-th pair of channels. A warp takes several pairs
+// at once where bins are few.
+struct Share { int bin, pair, step; };
+
+__device__ __forceinline__ Share share_of(const Problem& problem) {
+    const int shift = problem.bins > 16 ? 5 : problem.bins > 8 ? 4 : 3;
+    Share share;
+    share.bin = threadIdx.x & ((1 << shift) - 1);
+    share.pair = threadIdx.x >> shift;
+    share.step = blockDim.x >> shift;
+    return share;
 }
 
-// 16 channels of the gradients of one task, a row a channel. Two bins a lane, and so two rows at once, where bins are even.
-__device__ __forceinline__ void copy_gradients(const Problem& problem, int roi, int first_bin, int channel,
-                                               Real* gradients) {
-    const int lane = threadIdx.x % 32, channels = min(16, problem.channels - channel);
-    const Scalar* rows = problem.values + ((long long)roi * problem.channels + channel) * problem.bins + first_bin;
-    if (problem.bins % 2 == 0) {
-        const int bin = lane % 16 * 2;
-        if (first_bin + bin >= problem.bins) return;
-        rows += lane / 16 * problem.bins + bin;
-        gradients += lane / 16 * PITCH + bin;
+// The gradients of a task, rows of bins, one a channel, to a place in shared memory.
+__device__ __forceinline__ void copy_gradients(const Problem& problem, const Task& task, const Share& share, int channel,
+                                               int channels, Target target) {
+    if (share.bin >= task.bins) return;
+    const Scalar* source = problem.values + ((long long)task.roi * problem.channels + channel + 2 * share.pair)
+                           * problem.bins + task.first_bin + share.bin;
+    const int source_step = 2 * share.step * problem.bins, target_step = 2 * share.step * BINS, pairs = channels / 2;
+    target = beyond(target, 2 * (share.pair * BINS + share.bin));
+    int pair = share.pair;
+    // Four at once without asking in between
+    for (; pair + 3 * share.step < pairs; pair += 4 * share.step) {
 #pragma unroll
-        for (int c = 0; c < 16; c += 2, rows += 2 * problem.bins)
-            if (c + lane / 16 < channels) copy<2>(gradients + c * PITCH, rows);
-    } else if (first_bin + lane < problem.bins) {
-        for (int c = 0; c < channels; ++c, rows += problem.bins) copy<1>(gradients + c * PITCH + lane, rows + lane);
-    }
-}
-
-__device__ __forceinline__ void finish_copies() {
-#if TAD_SCALAR < 2 && __CUDA_ARCH__ >= 800
-    asm volatile("cp.async.wait_all;" ::: "memory");
-#endif
-}
-
-__device__ __forceinline__ void add_row(Real* sums, Real gradient, const Real* weights) {
-#pragma unroll
-    for (int part = 0; part < CHUNK / VEC; ++part) {
-        const Vector w = *(const Vector*)(weights + part * VEC);
-#pragma unroll
-        for (int v = 0; v < VEC; ++v) sums[part * VEC + v] += w.v[v] * gradient;
-    }
-}
-
-// Adds what a stage of tasks gives to the chunks of a warp. Lanes look at the words of a chunk together, one task each.
-__device__ __forceinline__ void add_stage(const Slot& first, int present, int place_words, int place_weights,
-                                          int place_gradients, int warp, int warps, int chunks, Real (*sums)[CHUNK]) {
-    const int lane = threadIdx.x % 32;
-#pragma unroll
-    for (int slot = 0; slot < TAD_SIZE; ++slot) {
-        const int chunk = slot * warps + warp;
-        const int word = chunk < chunks && lane < present ? first.words[lane * place_words + chunk] : 0;
-        const int weights_at = lane * place_weights + PACKED_ROW(word) * CHUNK;
-        const int gradients_at = (lane * place_gradients + PACKED_BIN(word)) << 6 | PACKED_COUNT(word);
-        unsigned int todo = __ballot_sync(FULL, word != 0);
-        while (todo) {
-            const int p = __ffs(todo) - 1;
-            todo &= todo - 1;
-            const int place = from_lane(gradients_at, p);
-            const Real* weights = first.weights + from_lane(weights_at, p);
-            const Real* gradient = first.gradients + (place >> 6);
-            int left = place & 63;
-#pragma unroll 1
-            for (; left >= 2; left -= 2) {
-                add_row(sums[slot], gradient[0], weights);
-                add_row(sums[slot], gradient[1], weights + CHUNK);
-                gradient += 2;
-                weights += 2 * CHUNK;
-            }
-            if (left > 0) add_row(sums[slot], gradient[0], weights);
+        for (int i = 0; i < 4; ++i) {
+            copy(target, source);
+            copy(beyond(target, 1), source + problem.bins);
+            source += source_step;
+            target = beyond(target, target_step);
         }
     }
+#pragma unroll 1
+    for (; pair < pairs; pair += share.step) {
+        copy(target, source);
+        copy(beyond(target, 1), source + problem.bins);
+        source += source_step;
+        target = beyond(target, target_step);
+    }
+    if (pair == pairs && channels % 2 == 1) copy(target, source);
 }
 
-// A task that waits for its block.
-struct __align__(16) Queued {
-    Comb comb;
-    int roi, bin;
-};
+// A block's part of the result.
+struct Part { int entry, channel, channels, first_snippet, snippets; };
 
-// The tasks that concern a block, in rising order, among the blockDim.x candidates from `cursor` on; returns how many.
-__device__ int gather_tasks(const Problem& problem, int cursor, int entry, Queued* queue, int* counts) {
+__device__ __forceinline__ Part part_of(const Problem& problem) {
+    const int width = problem.groups * 2 * TAD_SIZE, channel_parts = (problem.channels + width - 1) / width;
+    const int index = blockIdx.x / problem.windows;
+    Part part;
+    part.entry = index / channel_parts;
+    part.channel = index % channel_parts * width;
+    part.channels = min(width, problem.channels - part.channel);
+    part.snippets = blockDim.x / problem.groups * WINDOWS;
+    part.first_snippet = blockIdx.x % problem.windows * part.snippets;
+    return part;
+}
+
+// The tasks that concern a block, in rising order, among the problem.capacity candidates from `cursor` on; returns how many.
+__device__ int gather_tasks(const Problem& problem, const Part& part, int cursor, Task* queue, int* counts) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     const int parts = (problem.bins + BINS - 1) / BINS;
-    const long long task = blockIdx.y + (long long)(cursor + threadIdx.x) * problem.slices;
-    const bool exists = task < (long long)problem.rois_count * parts;
-    const int index = exists ? (int)(task / parts) : 0;
+    const long long candidate = blockIdx.y + (long long)(cursor + threadIdx.x) * problem.slices;
+    const bool exists = threadIdx.x < problem.capacity && candidate < (long long)problem.rois_count * parts;
+    const int index = exists ? (int)(candidate / parts) : 0;
     const Roi roi = load_roi(problem, index);
     const int found = entry_of(problem, roi);
-    if (exists && found < 0 && entry == 0) *(volatile long long*)problem.bad_roi = index + 1LL;
-    const bool mine = exists && found == entry;
+    if (exists && found < 0 && part.entry == 0) *(volatile long long*)problem.bad_roi = index + 1LL;
+    Task task;
+    bool mine = exists && found == part.entry;
+    if (mine) {
+        task = make_task(problem, roi, index, (int)(candidate % parts) * BINS);
+        mine = task.high >= part.first_snippet && task.low < part.first_snippet + part.snippets;
+    }
     const unsigned int votes = __ballot_sync(FULL, mine);
     if (lane == 0) counts[warp] = __popc(votes);
     __syncthreads();
@@ -247,105 +289,71 @@ __device__ int gather_tasks(const Problem& problem, int cursor, int entry, Queue
         if (other < warp) start += counts[other];
         total += counts[other];
     }
-    if (mine) {
-        Queued* place = queue + start + __popc(votes & ((1u << lane) - 1));
-        place->comb = make_comb(problem, roi);
-        place->roi = index;
-        place->bin = (int)(task % parts) * BINS;
-    }
+    if (mine) queue[start + __popc(votes & ((1u << lane) - 1))] = task;
     __syncthreads();
     return total;
 }
 
-// Grid: (batch entries * parts of the channels * windows, slices). The result is (slices, B, C, T) of Real, or the
-// gradient itself where there is one slice.
-extern "C" __global__ void __launch_bounds__(512) align1d_backward(const Problem problem) {
+__device__ __forceinline__ void store_sums(const Problem& problem, const Part& part, int snippet, int channel,
+                                           const Pair* sums) {
+    if (snippet >= problem.snippets) return;
+    const long long line = ((long long)blockIdx.y * problem.batch + part.entry) * problem.channels + part.channel + channel;
+    Real* partial = (Real*)problem.result + line * problem.snippets + snippet;
+    Scalar* final = (Scalar*)problem.result + line * problem.snippets + snippet;
+#pragma unroll
+    for (int c = 0; c < 2 * TAD_SIZE; ++c) {
+        if (channel + c >= part.channels) return;
+        if (problem.slices > 1) partial[c * problem.snippets] = sums[c / 2].v[c % 2];
+        else final[c * problem.snippets] = to_scalar(sums[c / 2].v[c % 2]);
+    }
+}
+
+// Grid: (batch entries * parts of the channels * windows, slices). A block's warps are groups of channels; those of a group
+// share the windows of 32 snippets evenly, because more rois lie over the middle of a sequence than over its ends. The
+// result is (slices, B, C, T) of Real, or the gradient itself where there is one slice. Dynamic shared memory: two sets of
+// places for the gradients of tasks, one filled while the other is worked on; the queue; a word for each warp.
+extern "C" __global__ void __launch_bounds__(256) align1d_backward(const Problem problem) {
     extern __shared__ __align__(16) unsigned char shared[];
-    const int lane = threadIdx.x % 32, all_warps = blockDim.x / 32, warps = all_warps / problem.groups;
-    const int group = threadIdx.x / 32 / warps, warp = threadIdx.x / 32 % warps;
-    const int width = problem.groups * 32, channel_parts = (problem.channels + width - 1) / width;
-    const int window = blockIdx.x % problem.windows, entry = blockIdx.x / problem.windows / channel_parts;
-    const int channel = blockIdx.x / problem.windows % channel_parts * width;
-    const int chunk_space = TAD_SIZE * warps, first_chunk = window * chunk_space;
-    const int chunks = min(chunk_space, (problem.snippets + CHUNK - 1) / CHUNK - first_chunk);
-    const int parts = problem.groups * 2;  // of a task's channels, 16 each
+    const Part part = part_of(problem);
+    const Share share = share_of(problem);
+    const int threads = blockDim.x / problem.groups, group = threadIdx.x / threads;
+    const int snippet = part.first_snippet + threadIdx.x % threads;
+    const int place_size = problem.groups * TAD_SIZE * BINS;
+    Pair* places = (Pair*)shared;
+    const Target targets = target_of(places);
+    Task* queue = (Task*)(places + 2 * problem.stage * place_size);
+    int* counts = (int*)(queue + problem.capacity);
+
+    Pair sums[WINDOWS][TAD_SIZE];
+#pragma unroll
+    for (int window = 0; window < WINDOWS; ++window)
+#pragma unroll
+        for (int pair = 0; pair < TAD_SIZE; ++pair) sums[window][pair].v[0] = sums[window][pair].v[1] = 0;
+
     const long long tasks = (long long)problem.rois_count * ((problem.bins + BINS - 1) / BINS);
-
-    // Two sets of places: one is filled while the other is worked on
-    const int weight_size = problem.capacity * CHUNK, gradient_size = problem.groups * 32 * PITCH;
-    Real* weights = (Real*)shared;
-    Real* gradients = weights + 2 * problem.stage * weight_size;
-    Queued* queue = (Queued*)(gradients + 2 * problem.stage * gradient_size);
-    int* words = (int*)(queue + blockDim.x);
-    int* counts = words + 2 * problem.stage * chunk_space;
-    unsigned char* bytes = (unsigned char*)(counts + all_warps);
-
-    __align__(16) Real sums[TAD_SIZE][CHUNK];
-#pragma unroll
-    for (int slot = 0; slot < TAD_SIZE; ++slot)
-#pragma unroll
-        for (int k = 0; k < CHUNK; ++k) sums[slot][k] = 0;
-
     const int per_slice = (int)((tasks + problem.slices - 1) / problem.slices);
-    for (int cursor = 0; cursor < per_slice; cursor += blockDim.x) {
-        const int queued = gather_tasks(problem, cursor, entry, queue, counts);
-        const int stages = (queued + problem.stage - 1) / problem.stage;
-        for (int step = -1; step < stages; ++step) {
-            const int next = step + 1;
-            const int waiting = next < stages ? min(problem.stage, queued - next * problem.stage) : 0;
-            for (int item = threadIdx.x / 32; item < waiting * parts; item += all_warps) {
-                const int p = item / parts, rows = item % parts * 16;
-                const Queued& task = queue[next * problem.stage + p];
-                copy_gradients(problem, task.roi, task.bin, channel + rows,
-                               gradients + ((next & 1) * problem.stage + p) * gradient_size + rows * PITCH);
-            }
-            if (step >= 0) {
-                const int place = (step & 1) * problem.stage;
-                Slot at;
-                at.gradients = gradients + place * gradient_size + (group * 32 + lane) * PITCH;
-                at.weights = weights + place * weight_size;
-                at.words = words + place * chunk_space;
-                add_stage(at, min(problem.stage, queued - step * problem.stage), chunk_space, weight_size,
-                          gradient_size, warp, warps, chunks, sums);
-            }
-            // Warps take turns, so that each waits for the others about equally often
-            for (int p = (threadIdx.x / 32 + next * problem.stage) % all_warps; p < waiting; p += all_warps) {
-                const Queued& task = queue[next * problem.stage + p];
-                const int place = (next & 1) * problem.stage + p;
-                Slot at;
-                at.gradients = 0;
-                at.weights = weights + place * weight_size;
-                at.words = words + place * chunk_space;
-                at.low = bytes + 2 * place * chunk_space;
-                at.high = at.low + chunk_space;
-                describe_task(problem, task.comb, task.roi, task.bin, first_chunk, chunks, at);
-            }
+    for (int cursor = 0; cursor < per_slice; cursor += problem.capacity) {
+        const int queued = gather_tasks(problem, part, cursor, queue, counts);
+        for (int begin = -problem.stage; begin < queued; begin += problem.stage) {
+            const int next = begin + problem.stage, end = min(next, queued);
+            const int full = (begin / problem.stage & 1) * problem.stage - begin;
+            const int empty = (next / problem.stage & 1) * problem.stage - next;
+            for (int i = next; i < min(next + problem.stage, queued); ++i)
+                copy_gradients(problem, queue[i], share, part.channel, part.channels,
+                               beyond(targets, 2 * (empty + i) * place_size));
+#pragma unroll 1
+            for (int i = begin < 0 ? end : begin; i < end; ++i)
+#pragma unroll 1
+                for (int window = 0; window < WINDOWS; ++window)
+                    add_task(problem, queue[i], places + (full + i) * place_size + group * TAD_SIZE * BINS,
+                             snippet + window * threads, window, sums);
             finish_copies();
             __syncthreads();
         }
     }
-
-    const int mine = channel + group * 32 + lane;
-    if (mine >= problem.channels) return;
-    const long long line = ((long long)blockIdx.y * problem.batch + entry) * problem.channels + mine;
-    Real* partial = (Real*)problem.result + line * problem.snippets;
-    Scalar* final = (Scalar*)problem.result + line * problem.snippets;
 #pragma unroll
-    for (int slot = 0; slot < TAD_SIZE; ++slot) {
-        const int start = (first_chunk + slot * warps + warp) * CHUNK;
-        if (problem.slices > 1 && problem.snippets % VEC == 0) {
-#pragma unroll
-            for (int part = 0; part < CHUNK; part += VEC)
-                if (start + part < problem.snippets) *(Vector*)(partial + start + part) = *(Vector*)(sums[slot] + part);
-            continue;
-        }
-#pragma unroll
-        for (int k = 0; k < CHUNK; ++k) {
-            if (start + k >= problem.snippets) continue;
-            if (problem.slices > 1) partial[start + k] = sums[slot][k];
-            else final[start + k] = to_scalar(sums[slot][k]);
-        }
-    }
+    for (int window = 0; window < WINDOWS; ++window)
+        store_sums(problem, part, snippet + window * threads, group * 2 * TAD_SIZE, sums[window]);
 }
 
 // Adds the slices' partial sums in order.

@@ -33,8 +33,8 @@ struct Problem {
     int wide_rois;           // rois are float64, else float32
     int batch, channels, snippets, rois_count, bins, ratio;
     int slices;              // blocks that share the rois of one batch entry and channel tile
-    int groups;              // forward: tiles in a block; backward: groups of 32 channels in a block
-    int capacity;            // backward: weight rows of a task
+    int groups;              // forward: tiles in a block; backward: groups of 2 * TAD_SIZE channels in a block
+    int capacity;            // forward: entries of a bin's list; backward: rois that a block looks at together
     int stage;               // backward: tasks worked on between two barriers
     int windows;             // backward: parts of the sequence, a block each
 };
@@ -106,12 +106,16 @@ __device__ __forceinline__ Place to_place(double at) { return at; }
 __device__ __forceinline__ int whole(Place at) { return (int)at; }
 __device__ __forceinline__ Real fraction(Place at) { return at - (int)at; }
 __device__ __forceinline__ Place half_of(Place at) { return at * 0.5; }
+__device__ __forceinline__ Place place_of(int snippet) { return snippet; }
+__device__ __forceinline__ Real real_of(Place at) { return at; }
 #else
 typedef long long Place;
 __device__ __forceinline__ Place to_place(double at) { return (Place)(at * 4294967296.0); }
 __device__ __forceinline__ int whole(Place at) { return (int)(at >> 32); }
 __device__ __forceinline__ Real fraction(Place at) { return (Real)(unsigned int)at * 2.3283064365386963e-10f; }
 __device__ __forceinline__ Place half_of(Place at) { return at >> 1; }
+__device__ __forceinline__ Place place_of(int snippet) { return (Place)snippet << 32; }
+__device__ __forceinline__ Real real_of(Place at) { return (Real)whole(at) + fraction(at); }
 #endif
 
 // What all bins of a roi share.

@@ -14,9 +14,8 @@ VECTOR_BYTES = 16     # of channels that a lane reads at once
 ROW_BYTES = 128       # of channels in a row of a forward tile
 BINS = 32             # bins that a warp describes together
 LEAST_CAPACITY = 10   # entries of a bin's list: two ends, two corrections, six snippets beside the sums of four
-CHUNK = 8             # snippets with one row of backward weights
-PITCH = 34            # values between the gradients of two channels
-QUEUED_BYTES = {4: 48, 8: 64}  # of a task that waits for its block, for each size of what is added up in
+WARP = 32             # snippets of a warp of the backward kernel
+TASK_BYTES = {4: 64, 8: 80}  # of a task that waits for its block, for each size of what is added up in
 RESERVED = 1024       # bytes of shared memory that the driver keeps for itself in each block
 
 
@@ -122,30 +121,41 @@ def list_bytes(capacity, real):
 
 
 @functools.lru_cache(maxsize=4096)
-def backward_layout(shape, machine, registers=128):
+def backward_layout(shape, machine, registers=256):
     """The layout of the backward kernel: as many channels in a block as the sequence leaves warps and memory for."""
-    candidates = [backward_blocks(shape, machine, *option) for option in ((16, 4), (16, 2), (16, 1), (8, 1), (4, 1))]
-    layout = next((found for found in candidates if found.windows == 1 and found.stage >= 4), None)
-    layout = layout or next((found for found in candidates[2:] if found.stage >= 2), candidates[-1])
-    units = shape.batch * ceil_div(shape.channels, layout.groups * 32) * layout.windows
+    most = 256 // shape.real  # MOST_PAIRS of the kernel
+    sizes = [size for size in program.SIZES["backward"] if size <= most]
+    # The weights of a bin serve all channels of a lane; but a block that owns a part of the sequence reads gradients that
+    # another reads too
+    wanted = next((size for size in sizes if 2 * size >= shape.channels), most)
+    if shape.snippets > 8 * WARP:
+        wanted = min(wanted, most // 2)
+    candidates = [backward_blocks(shape, machine, size, groups, registers)
+                  for size in sizes[::-1] if size <= wanted for groups in (8, 4, 2, 1)]
+    candidates = [found for found in candidates if found is not None]
+    layout = next((found for found in candidates if found.stage >= 2), candidates[-1])
+    units = shape.batch * ceil_div(shape.channels, layout.groups * 2 * layout.size) * layout.windows
     tasks = shape.rois * ceil_div(shape.bins, BINS)
     slices = slices_for(units, ceil_div(tasks, 64), layout.threads, layout.shared, registers, machine)
     return layout._replace(grid=(units, slices), slices=slices)
 
 
-def backward_blocks(shape, machine, all_warps, groups):
-    """The layout of a block of ``all_warps`` for ``groups`` x 32 channels; grid and slices are left open."""
-    all_chunks, warps = ceil_div(shape.snippets, CHUNK), all_warps // groups
-    most = 8 if shape.real == 4 else 4  # chunks of a warp that fit into its registers
-    size = next((size for size in program.SIZES["backward"] if size * warps >= all_chunks), most)
-    size = min(size, most)
-    chunk_space = size * warps
-    capacity = min(chunk_space, all_chunks) + 2 * BINS
-    place = 2 * ((capacity * CHUNK + groups * 32 * PITCH) * shape.real + chunk_space * 4 + 2 * chunk_space)
-    fixed = 32 * all_warps * QUEUED_BYTES[shape.real] + all_warps * 4
-    stage = min(8, (machine.shared_per_block - fixed) // place)
-    return Layout((0, 0), 32 * all_warps, stage * place + fixed, 0, groups, capacity, stage,
-                  ceil_div(all_chunks, chunk_space), size)
+def backward_blocks(shape, machine, size, groups, registers):
+    """Blocks for ``groups`` times ``size`` pairs of channels, or None if that is too many; grid and slices are left open."""
+    all_warps = ceil_div(shape.snippets, WARP * (256 // shape.real // size))
+    windows = ceil_div(all_warps, 8)
+    warps = ceil_div(all_warps, windows)
+    if groups > 1 and (groups * warps > 8 or (groups - 1) * 2 * size >= shape.channels):
+        return None
+    threads = WARP * warps * groups
+    capacity = min(threads, 256 if machine.shared_per_block > 2 ** 17 else 64)
+    fixed = capacity * TASK_BYTES[shape.real] + 4 * warps * groups
+    place = 2 * groups * size * 2 * BINS * shape.real
+    # Two tasks at least, if they fit, and no more than 8 or what leaves room for as many blocks as registers allow
+    blocks = max(1, 65536 // (threads * registers))
+    stage = min(8, max(2, (machine.shared_per_multiprocessor // blocks - RESERVED - fixed) // place))
+    stage = min(stage, (machine.shared_per_block - fixed) // place)
+    return Layout((0, 0), threads, stage * place + fixed, 0, groups, capacity, stage, windows, size)
 
 
 def slices_for(units, most, threads, shared, registers, machine):

@@ -8,8 +8,8 @@ from tad.ops.align1d_cuda import cache, driver, nvrtc
 HERE = os.path.dirname(os.path.abspath(__file__))
 KERNELS = ("forward", "backward")
 SCALARS = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 3}  # TAD_SCALAR of bins.cu
-# TAD_SIZE: vectors of channels that a lane of the forward kernel holds; chunks that a warp of the backward kernel owns
-SIZES = {"forward": (1, 2), "backward": (1, 2, 4, 8)}
+# TAD_SIZE: vectors of channels that a lane of the forward kernel holds; pairs of them for one of the backward kernel
+SIZES = {"forward": (1, 2), "backward": (8, 16, 32, 64)}
 
 
 def compile_options(architecture, scalar="float32", size=1):

@@ -40,7 +40,7 @@ def draw(shape, count, dtype):
 
 def relative(found, wanted):
     """L2 distance over L2 length."""
-    found, wanted = found.double().cpu(), wanted.double().cpu()
+    found, wanted = found.detach().double().cpu(), wanted.double().cpu()
     return float((found - wanted).norm() / wanted.norm().clamp(min=1e-30))
 
 
@@ -49,7 +49,8 @@ def relative(found, wanted):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_equals_the_reference(shape, ratio, dtype):
     values, rois = draw(shape, 60, dtype)
-    limit = {torch.float64: 1e-12, torch.float32: 2e-6, torch.float16: 4e-4}.get(dtype, 3e-3)
+    # A position in a sequence of 9001 snippets is known to 1e-12 of a snippet in float64
+    limit = {torch.float64: 1e-12 * max(1.0, shape[2] / 1000.0), torch.float32: 2e-6, torch.float16: 4e-4}.get(dtype, 3e-3)
     leaf = values.clone().requires_grad_()
     output = align1d(leaf, rois, shape[3], ratio)
     exact = align1d_ref.forward(values.double().cpu(), rois.double().cpu(), shape[3], ratio)
@@ -202,8 +203,10 @@ def test_cuda_graph():
     with torch.no_grad():
         values.copy_(torch.randn_like(values))
     graph.replay()
-    assert torch.equal(output, align1d(values, rois, 8))
-    assert torch.equal(gradient, torch.autograd.grad(align1d(values, rois, 8).sum(), values)[0])
+    fresh = values.detach().clone().requires_grad_()
+    again = align1d(fresh, rois, 8)
+    assert torch.equal(output, again)
+    assert torch.equal(gradient, torch.autograd.grad(again.sum(), fresh)[0])
 
 
 @pytest.mark.skipif(not hasattr(torch, "autocast"), reason="needs torch.autocast")
