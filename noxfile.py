@@ -16,7 +16,8 @@ from installing import Environment  # noqa: E402
 TABLE = environments.load()
 PYTHON = TABLE["cpu"]["python"]
 # So few steps make nothing sure, so every detection is kept
-SMOKE = ["--config", "mocap6", "--set", "train.steps=20", "--set", "train.warmup=5", "--set", "postprocess.min_score=0"]
+SMOKE = ["--config", "mocap6", "--set", "train.steps=60", "--set", "train.warmup=10",
+         "--set", "postprocess.min_score=0"]
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True

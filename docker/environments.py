@@ -108,7 +108,7 @@ def leave_out_libraries(path):
     They come with PyTorch's line instead; PyTorch names their exact versions itself.
     """
     with open(path, encoding="utf-8") as stream:
-        blocks = re.split(r"^(?=\S)", stream.read(), flags=re.MULTILINE)
+        blocks = re.findall(r"^\S.*\n(?:[ \t].*\n)*", stream.read(), re.MULTILINE)
     with open(path, "w", encoding="utf-8") as stream:
         stream.write("".join(block for block in blocks if not block.startswith(LIBRARIES)))
 

@@ -25,11 +25,12 @@ def pair(tmp_path, rng):
 
 def test_the_same_in_another_order(pair):
     assert pair(lambda results: results["one"].reverse()) == []
-    assert pair(lambda results: results["one"][3].update(score=results["one"][3]["score"] + 5e-5)) == []
+    assert pair(lambda results: results["one"][3].update(score=results["one"][3]["score"] * (1 + 5e-5))) == []
 
 
 @pytest.mark.parametrize("change, words", [
-    (lambda results: results["one"][3].update(score=results["one"][3]["score"] + 2e-4), "recording one: no partner"),
+    (lambda results: results["one"][3].update(score=results["one"][3]["score"] * 1.0002 + 5e-6), "one: no partner"),
+    (lambda results: results["one"][3].update(score=results["one"][3]["score"] / 2 - 1e-5), "one: no partner"),
     (lambda results: results["two"][0]["segment"].__setitem__(1, 7.0), "recording two: no partner"),
     (lambda results: results["two"][8].update(label="nod"), "no partner for wave"),
     (lambda results: results["one"].pop(), "9 and 8 detections"),

@@ -9,7 +9,8 @@ from tests.docker import text
 
 TABLE = environments.load()
 KEYS = {"python": str, "torch": str, "cuda": str, "wheel": str, "pypi_cuda": str, "base_image": str, "driver": str,
-        "pypi_driver": str, "architectures": list, "held": dict, "tests": list, "extras": list, "ci": bool, "limits": str}
+        "pypi_driver": str, "architectures": list, "held": dict, "tests": list, "extras": list, "ci": bool,
+        "limits": str}
 OPTIONAL = {"index": str, "find_links": str, "pypi_stands_in": bool}
 
 each = pytest.mark.parametrize("name", sorted(TABLE))
