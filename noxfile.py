@@ -41,7 +41,7 @@ def for_each_environment(work):
 @for_each_environment
 def tests(session, name):
     """The test suite in NAME; arguments after -- go to pytest."""
-    prepared(session, name, "tests", "export").python("-m", "pytest", *session.posargs)
+    tested(session, name).python("-m", "pytest", *session.posargs)
 
 
 @for_each_environment
@@ -63,7 +63,7 @@ def infer(session, name):
 def gradcheck(session, name):
     """Gradients and kernels of Align1D in NAME: compiled with its own NVRTC, launched where there is a GPU."""
     files = [os.path.join("tests", "ops"), os.path.join("tests", "docker", "test_installed.py")]
-    prepared(session, name, "tests", "export").python("-m", "pytest", *files, *session.posargs)
+    tested(session, name).python("-m", "pytest", *files, *session.posargs)
 
 
 @nox.session(python=False)
@@ -137,6 +137,11 @@ def write_lock(session, name, each, options):
 def prepared(session, name, *locks):
     """A pinned environment with PyTorch, this checkout, and what ``locks`` name beyond what running needs."""
     return Environment(session, name, TABLE).prepare(*locks)
+
+
+def tested(session, name):
+    """The same with what the tests need, and what they test where the environment has it."""
+    return prepared(session, name, *environments.tested(TABLE[name]))
 
 
 def smoke_folder(name):

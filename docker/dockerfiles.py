@@ -30,7 +30,8 @@ def header(name, entry):
              % (name, name, name),
              "# Written by docker/dockerfiles.py from docker/environments.toml and docker/Dockerfile.in"]
     values = (("BASE_IMAGE", entry["base_image"]), ("ENVIRONMENT", name), ("TORCH_VERSION", entry["torch"]),
-              ("TORCH_WHEEL", wheel), ("TORCH_OPTIONS", '"%s"' % " ".join(options)))
+              ("TORCH_WHEEL", wheel), ("TORCH_OPTIONS", '"%s"' % " ".join(options)),
+              ("TESTED", '"%s"' % " ".join(environments.tested(entry))))
     return "\n".join(lines + ["ARG %s=%s" % value for value in values]) + "\n"
 
 

@@ -65,6 +65,11 @@ def lock_order(entry):
     return ["run"] + entry["extras"] + ["pip"]
 
 
+def tested(entry):
+    """The locks that an environment's tests need: those of the tests, and what they test where it can be had."""
+    return [lock for lock in ("tests", "export") if lock in entry["extras"]]
+
+
 def lock_path(name, lock):
     """``requirements-NAME.txt`` holds what running needs, ``requirements-NAME-LOCK.txt`` something more."""
     return os.path.join(HERE, "requirements-%s%s.txt" % (name, "" if lock == "run" else "-" + lock))
