@@ -17,8 +17,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tad.data.annotations import read_json
+from tad.data.signal_features import Plan, make_features
+from tad.data.signals import Columns
+from tad.data.windowing import Windowing
 from tad.evaluation.evaluate import evaluate
-from tad.files import atomic_write, make_folder, write_json
+from tad.files import write_json
 from tad.pipeline import infer_run, train_run
 from tad.settings import load_settings
 
@@ -27,7 +30,7 @@ DATA = os.path.join(os.path.dirname(HERE), "data", "hapt")
 
 
 class Recipe(NamedTuple):
-    """Features are windows of ``window`` samples, one every ``stride`` samples (50 samples are a second)."""
+    """Features are windows of ``window`` samples, one every ``stride`` samples (:data:`RATE` of them are a second)."""
 
     window: int
     stride: int
@@ -38,6 +41,7 @@ class Recipe(NamedTuple):
 # "usual" is how others cut HAPT for action detection; "fine" shows the network borders at 0.2 s instead of 0.5 s
 RECIPES = {"usual": Recipe(50, 25, os.path.join(HERE, "hapt.yaml"), os.path.join(DATA, "features")),
            "fine": Recipe(20, 10, os.path.join(HERE, "hapt_fine.yaml"), os.path.join(DATA, "features_fine"))}
+RATE = 50
 RANGES = ("0.3:0.1:0.7", "0.5:0.05:0.95")
 
 
@@ -66,24 +70,13 @@ def main():
 def prepare(options):
     """Features of every recipe: z-normalized per channel with training statistics, cut into windows, flattened."""
     annotations = read_json(os.path.join(options.folder, "annotations.json"), "annotations")
-    signals = np.load(os.path.join(options.folder, "signals.npz"))
     training = [name for name, entry in annotations["database"].items() if entry["subset"] == "training"]
-    samples = np.concatenate([signals[name] for name in training]).astype(np.float64)
-    mean, deviation = samples.mean(axis=0), samples.std(axis=0)
     for recipe in RECIPES.values():
-        make_folder(recipe.folder)
-        for name in annotations["database"]:
-            normal = ((signals[name] - mean) / deviation).astype(np.float32)
-            with atomic_write(os.path.join(recipe.folder, name + ".npy"), "wb") as stream:
-                np.save(stream, windows(normal, recipe))
+        plan = Plan(Windowing(RATE, recipe.window, recipe.stride))
+        made = make_features(os.path.join(options.folder, "signals.npz"), recipe.folder, plan, Columns(), training,
+                             "benchmarks/hapt.py prepare", overwrite=True)
     write_json(os.path.join(DATA, "annotations.json"), annotations)
-    print("%d recordings in %s" % (len(annotations["database"]), DATA))
-
-
-def windows(signal, recipe):
-    """Samples ``(N, 6)`` to features ``(T, 6 * window)``, the channels of one sample after those of the one before."""
-    starts = np.arange(0, len(signal) - recipe.window + 1, recipe.stride)
-    return np.stack([signal[start:start + recipe.window].ravel() for start in starts])
+    print("%d recordings in %s" % (len(made.ids), DATA))
 
 
 def folds(count):

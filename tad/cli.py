@@ -1,28 +1,34 @@
 """The command line: exit codes, and how mistakes and warnings are shown. The commands are in ``tad.commands``."""
 
-import argparse
 import os
 import sys
 import warnings
 
 import tad
 from tad.commands import COMMANDS
-from tad.errors import DataWarning, UserError
+from tad.commands.common import Parser
+from tad.engine.stopping import Terminated, terminating
+from tad.errors import DataNote, DataWarning, UserError
 
 
 def main(arguments=None):
-    """Run one command; returns the exit code: 0, 2 on a user's error, 130 on Ctrl-C."""
+    """Run one command; returns the exit code: 0, 2 on a user's error, 130 on Ctrl-C, 143 on SIGTERM."""
     warnings.showwarning = _once(_show_warning)
     warnings.simplefilter("always", DataWarning)
     options = build_parser().parse_args(arguments)
     try:
-        return options.run(options) or 0
+        with terminating():
+            return options.run(options) or 0
     except UserError as error:
         print("tad: %s" % error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("tad: stopped; a training goes on from its last checkpoint with --resume auto", file=sys.stderr)
         return 130
+    except Terminated as ended:
+        saved = "; %s, go on with --resume auto" % ended if str(ended) else ""
+        print("tad: stopped by SIGTERM%s" % saved, file=sys.stderr)
+        return 143
     except BrokenPipeError:
         # The reader of our output has gone (head, less); Python must not complain while it closes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -33,16 +39,9 @@ def main(arguments=None):
         return 2
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without argparse's lines of usage before it."""
-
-    def error(self, message):
-        self.exit(2, "tad: %s; see %s --help\n" % (message, self.prog))
-
-
 def build_parser():
     """The parser of the whole command line; each module of ``tad.commands`` adds its own words."""
-    parser = _Parser(prog="tad", description="Temporal action detection: find which actions happen in a recording, "
+    parser = Parser(prog="tad", description="Temporal action detection: find which actions happen in a recording, "
                      "when each starts and ends.")
     parser.add_argument("--version", action="version", version="tad " + tad.__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
@@ -66,6 +65,6 @@ def _once(show):
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
     if issubclass(category, DataWarning):
-        print("tad: warning: %s" % message, file=sys.stderr)
+        print("tad: %s: %s" % ("note" if issubclass(category, DataNote) else "warning", message), file=sys.stderr)
     else:
         print(warnings.formatwarning(message, category, filename, lineno, line), end="", file=sys.stderr)

@@ -8,6 +8,8 @@ import sys
 
 import torch
 
+from tad.errors import UserError
+
 TORCH_VERSION = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
 
 
@@ -37,6 +39,37 @@ def binary_architectures():
     """What PyTorch's own GPU code was built for, ``["sm_80", "compute_90"]``; None where it cannot be asked."""
     ask = getattr(torch.cuda, "get_arch_list", None)
     return (ask() if ask else None) or None
+
+
+def load_tensors(path):
+    """What a ``.pt`` or ``.pth`` file holds, on the CPU, through PyTorch's loader that can run no code.
+
+    Before PyTorch 2.6 that loader had holes (CVE-2025-32434), or did not exist.
+
+    :raises UserError: this PyTorch cannot read the file without risk.
+    :raises ValueError: the file holds more than tensors, or is broken.
+    """
+    if TORCH_VERSION < (2, 6):
+        raise UserError("%s cannot be read without risk by PyTorch %s; save arrays as .npy, or use PyTorch 2.6 or newer"
+                        % (path, torch.__version__))
+    try:
+        return torch.load(path, map_location=torch.device("cpu"), weights_only=True)
+    except Exception as error:  # whatever is no plain tensor, and broken archives, come as a dozen types
+        raise ValueError("is no file of tensors alone: %s" % str(error).strip().splitlines()[0][:200])
+
+
+def load_array(path):
+    """The one tensor of a ``.pt`` file as a NumPy array; see :func:`load_tensors`.
+
+    :raises ValueError: the file holds something else than one tensor.
+    """
+    value = load_tensors(path)
+    while isinstance(value, (dict, list, tuple)) and len(value) == 1:
+        value = next(iter(value.values() if isinstance(value, dict) else value))
+    if not isinstance(value, torch.Tensor):
+        raise ValueError("holds a %s where one tensor is needed" % type(value).__name__)
+    value = value.detach()
+    return (value.float() if value.is_floating_point() else value).numpy()
 
 
 def adam_step(count):
@@ -74,3 +107,8 @@ def register_operator(name, forward, fake, setup_context=None, backward=None):
     if backward is not None:
         operator.register_autograd(backward, setup_context=setup_context)
     return operator
+
+
+def exports_onnx():
+    """Whether PyTorch has the ONNX exporter that follows ``torch.export`` and takes dynamic shapes (2.6)."""
+    return TORCH_VERSION >= (2, 6)

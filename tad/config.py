@@ -21,16 +21,24 @@ class DatasetSettings:
     features: str = setting("", "folder of ID.npy/.npz/.csv, one .npz, or one HDF5 file, each (T, C)")
     train_subset: str = setting("training", "subset that is learned from")
     test_subset: str = setting("validation", "subset that is detected in and scored")
-    fps: Optional[float] = setting(None, "frames per second; a recording's own 'fps' in the annotations comes first; "
-                                         "with neither, the features span the recording evenly", minimum=1e-6)
-    stride: float = setting(1.0, "frames from one snippet to the next", minimum=1e-6)
-    window: float = setting(1.0, "frames that one snippet covers", minimum=0.0)
+    fps: Optional[float] = setting(None, "frames per second; null takes the features' recipe; a recording's own 'fps' "
+                                         "in the annotations comes first; with neither, the features span the "
+                                         "recording evenly", minimum=1e-6)
+    stride: Optional[float] = setting(None, "frames from one snippet to the next; null takes the features' recipe, "
+                                            "else 1", minimum=1e-6)
+    window: Optional[float] = setting(None, "frames that one snippet covers; null takes the features' recipe, else 1",
+                                      minimum=0.0)
+    timing: str = setting("auto", "auto: as at fps; fps: dataset.fps for every recording, whatever its own; even: the "
+                                  "features span each recording evenly, whatever its fps",
+                          choices=("auto", "fps", "even"))
     mode: str = setting("windows", "cut recordings into overlapping windows (THUMOS14's way), or rescale each to "
                                    "one fixed length (ActivityNet's way)", choices=("windows", "rescale"))
     length: Optional[int] = setting(None, "snippets in one window, or the fixed length", minimum=8, maximum=65536)
     overlap: float = setting(0.5, "part of a window that the next one covers again", minimum=0.0, maximum=0.9)
     normalize: bool = setting(True, "z-normalize each channel with the training subset's mean and deviation")
     strict: bool = setting(False, "stop at the first problem in the data instead of warning and leaving it out")
+    max_missing: float = setting(0.1, "part of a subset's recordings that may be unusable", minimum=0.0, maximum=1.0)
+    allow_missing: bool = setting(False, "go on whatever part of the recordings is unusable; it is told by name")
     cache_mib: int = setting(2048, "features kept in memory", minimum=0)
 
 
@@ -102,6 +110,8 @@ class PostprocessSettings:
     """From scored proposals to detections."""
 
     class_power: float = setting(1.0, "exponent of the class score in the fused score", minimum=0.0)
+    external_power: float = setting(1.0, "exponent of a recording's external score of the class, where such are given",
+                                    minimum=0.0)
     boundary_power: float = setting(0.5, "exponent of startness x endness", minimum=0.0)
     tiou_power: float = setting(0.5, "exponent of the predicted tIoU", minimum=0.0)
     completeness_power: float = setting(0.5, "exponent of the predicted completeness", minimum=0.0)
@@ -111,7 +121,7 @@ class PostprocessSettings:
     sigma: float = setting(0.4, "soft-NMS: width of the Gaussian penalty", minimum=1e-3)
     tiou_threshold: float = setting(0.5, "NMS: overlap above which the lower score goes", minimum=0.0, maximum=1.0)
     min_score: float = setting(0.001, "detections below are dropped", minimum=0.0)
-    top_k: int = setting(200, "detections kept for a recording", minimum=1)
+    top_k: int = setting(200, "detections kept for a recording, or for each 128 windows of a longer one", minimum=1)
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,33 @@ class DataWarning(UserWarning):
     """A recording or a segment was left out or repaired; the message names it."""
 
 
+class DataNote(DataWarning):
+    """Nothing is wrong, but something was taken from the data that the user did not say."""
+
+
+NEVER_AN_ERROR = ("unknown label",)  # kinds of problems that --strict does not stop at
+
+
+def reporter(strict):
+    """What tells of problems in the data: ``tell(kind, recording, text, done)`` warns, or raises when ``strict``.
+
+    ``kind`` groups problems (:mod:`tad.data.check`), ``text`` is a sentence; ``done`` says what is done about it, such
+    as "left out". When ``strict``, nothing is.
+    """
+    def tell(kind, recording, text, done):
+        message = "%s: %s" % (recording, text)
+        if strict and kind not in NEVER_AN_ERROR:
+            raise UserError("%s; stopped by --strict, without it: %s" % (message, done))
+        warnings.warn("%s; %s" % (message, done), DataWarning, stacklevel=2)
+
+    return tell
+
+
 def report_problem(message, strict):
     """Tell of a problem in the data: a ``DataWarning``, or a ``UserError`` when ``strict``.
 
-    :param message: one sentence that names the recording and what was done about it.
-    :param strict: raise instead of warn.
+    :param message: one sentence that names the recording or file and says what was done about it.
     """
     if strict:
         raise UserError(message + " (--strict)")
-    warnings.warn(message, DataWarning, stacklevel=2)
+    warnings.warn(message, DataWarning, stacklevel=3)

@@ -45,6 +45,14 @@ def make_folder(path):
         raise UserError("cannot make the folder %s: %s; choose another output" % (path, error.strerror))
 
 
+def run_folder(checkpoint):
+    """The run folder of a checkpoint given as folder or file; of a file that stands alone, the folder it is in."""
+    if os.path.isdir(checkpoint):
+        return checkpoint
+    folder = os.path.dirname(os.path.abspath(checkpoint))
+    return os.path.dirname(folder) if os.path.basename(folder) == "checkpoints" else folder
+
+
 def open_archive(file):
     """``np.load`` for the ``.npz`` archive at a path or in a stream, without pickles.
 

@@ -6,7 +6,7 @@ A run folder holds everything that a run made. ``train_run`` fills its checkpoin
 
 import os
 import warnings
-from typing import Any, Callable, NamedTuple, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -16,32 +16,48 @@ from tqdm import tqdm
 from tad import compat
 from tad.config import Settings
 from tad.data.annotations import class_names, in_subset, read_annotations, read_ground_truth
+from tad.data.external import external_scores
 from tad.data.features import FeatureStore
 from tad.data.fitting import fit_settings
 from tad.data.paths import data_path
+from tad.data.recipe import (
+    Recipe,
+    at_rate_of,
+    check_recipe,
+    find_recipe,
+    read_recipe,
+    recipe_from_dict,
+    recipe_to_dict,
+    with_recipe,
+)
+from tad.data.rows import open_rows
 from tad.data.sources import (
     Normalization,
     actions_checksum,
     check_learnable,
     identity_normalization,
     learn_normalization,
+    left_out,
     load_sources,
 )
 from tad.detectors import build_detector
-from tad.engine.checkpoint import clear_leftovers, find_checkpoint, newest_readable, read_checkpoint, saved_steps
+from tad.engine.checkpoint import clear_leftovers, newest_readable, open_checkpoint, saved_steps
 from tad.engine.inference import detect
+from tad.engine.progress import LogLines, tell
 from tad.engine.training import from_checkpoint, load_weights, start, train
 from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import write_detections
 from tad.evaluation.evaluate import evaluate
 from tad.evaluation.thresholds import parse_thresholds
-from tad.files import check_writable, make_folder, write_json
-from tad.report.manifest import command_line, make_manifest
+from tad.files import check_writable, make_folder, run_folder, write_json
+from tad.planning.feasible import check_feasible
+from tad.report.manifest import checksum, command_line, make_manifest, manifest_path
 from tad.report.timeline import draw_timelines
 from tad.settings import flatten, settings_from_dict, settings_to_dict, write_settings
 
 # Settings that may change when a training is resumed, because no weight depends on them
-FREE_TO_CHANGE = ("device", "threads", "dataset.test_subset", "dataset.strict", "dataset.cache_mib", "train.workers",
+FREE_TO_CHANGE = ("device", "threads", "dataset.test_subset", "dataset.strict", "dataset.max_missing",
+                  "dataset.allow_missing", "dataset.cache_mib", "train.workers",
                   "train.checkpoint_every", "train.log_every", "postprocess.", "evaluation.")
 
 
@@ -56,12 +72,27 @@ class Normalized(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What a checkpoint gives to inference."""
+    """What a checkpoint gives to inference.
+
+    ``recipe`` is None where it was trained on features without one; ``origin`` says for manifests which checkpoint it
+    is, and what was changed.
+    """
 
     settings: Settings
     classes: Tuple[str, ...]
     normalization: Normalization
     detector: torch.nn.Module
+    recipe: Optional[Recipe]
+    origin: Dict[str, Any]
+
+    def wanted_recipe(self, dataset, found):
+        """The recipe that features must have, where ``found`` is the one that they do have.
+
+        :param dataset: :class:`tad.config.DatasetSettings` that hold for them.
+        """
+        known = self.recipe or Recipe(normalization=found.normalization)
+        return known._replace(width=len(self.normalization.mean), fps=dataset.fps, stride=dataset.stride,
+                              window=dataset.window)
 
 
 def train_run(settings, folder, resume=False):
@@ -75,23 +106,32 @@ def train_run(settings, folder, resume=False):
     dataset = settings.dataset
     store = FeatureStore(data_path(dataset.features, "dataset.features"), dataset.cache_mib)
     annotations = data_path(dataset.annotations, "dataset.annotations")
+    recipe, place = read_recipe(store.path), find_recipe(store.path)
+    settings = with_recipe(settings, recipe, place)
+    dataset = settings.dataset
     recordings = in_subset(read_annotations(annotations, dataset.strict), dataset.train_subset, annotations)
+    if dataset.timing == "auto":
+        recordings = at_rate_of(recordings, recipe, place, dataset.strict)
     classes = class_names(recordings)
     if not classes:
         raise UserError("%s has no annotated action in subset '%s' to learn from" % (annotations, dataset.train_subset))
     sources, width = load_sources(recordings, store, dataset, classes)
+    if recipe is not None:
+        check_width(recipe, width, place)
+        recipe = recipe._replace(width=width, stride=dataset.stride, window=dataset.window, fps=dataset.fps)
     check_learnable(sources, classes)
     settings = fit_settings(settings, sources)
+    check_feasible(settings, sources)
     normalization = learn_normalization(sources, store) if dataset.normalize else identity_normalization(width)
     meta = {"settings": settings_to_dict(settings), "classes": list(classes), "width": width,
             "mean": normalization.mean.tolist(), "deviation": normalization.deviation.tolist(),
-            "actions": actions_checksum(sources)}
+            "actions": actions_checksum(sources), "recipe": recipe and recipe_to_dict(recipe)}
     checkpoints = os.path.join(folder, "checkpoints")
     found = open_run(folder, checkpoints, meta, resume)
     write_settings(settings, os.path.join(folder, "config.yaml"))
     write_json(os.path.join(folder, "manifest.json"),
                make_manifest(settings, device, command_line(), [annotations, store.path],
-                             {"train": [source.id for source in sources]}))
+                             used_recordings("train", recordings, sources)))
     torch.manual_seed(settings.seed)
     progress = start(build_detector(settings, width, len(classes)).to(device), settings)
     if found is not None:
@@ -99,6 +139,13 @@ def train_run(settings, folder, resume=False):
     with_logs(folder, progress.step, lambda log: train(
         progress, sources, Normalized(store, normalization), settings, device, checkpoints, meta, log))
     return settings
+
+
+def check_width(recipe, width, place):
+    """Refuse features of another width than their recipe says."""
+    if recipe.width not in (None, width):
+        raise UserError("%s says that the features have width %d, but they have %d; is it the recipe of other features?"
+                        % (place, recipe.width, width))
 
 
 def open_run(folder, checkpoints, meta, resume):
@@ -112,6 +159,7 @@ def open_run(folder, checkpoints, meta, resume):
     clear_leftovers(checkpoints)
     found = newest_readable(checkpoints, lambda message: warnings.warn(message, DataWarning, stacklevel=3))
     if found is None:
+        tell("nothing to resume in %s: starting anew" % folder)
         return None
     old, new = (flatten(values["settings"], folder) for values in (found.meta, meta))
     changed = [key for key in new if old.get(key) != new[key] and not key.startswith(FREE_TO_CHANGE)]
@@ -120,7 +168,13 @@ def open_run(folder, checkpoints, meta, resume):
     if changed:
         raise UserError("%s was trained with other settings or data (%s); resume with the same ones, or choose another "
                         "--output" % (folder, ", ".join(changed)))
+    tell("going on from step %d of %d in %s" % (found.meta["step"], new["train.steps"], folder))
     return found
+
+
+def used_recordings(part, recordings, sources):
+    """For manifests: ids of the recordings that are used, and of those that were left out."""
+    return {part: [source.id for source in sources], "left_out": left_out(recordings, sources)}
 
 
 def with_logs(folder, step, work):
@@ -137,17 +191,18 @@ def with_logs(folder, step, work):
         writer.close()
 
 
-def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None):
-    """Detect in the recordings of a configured data set and write the detections.
+def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None, external=None):
+    """Detect in the recordings of a configured data set; write the detections, and beside them how they were made.
 
     :param checkpoint: run folder or checkpoint file.
     :param output: detections file; None for ``detections.json`` in the run folder.
     :param subset: None for ``dataset.test_subset``.
     :param override: function that changes the checkpoint's settings, for data or device of another machine.
+    :param external: file of external scores (:mod:`tad.data.external`), or None.
     :returns: path of the detections, detections by id, and the :class:`Trained` that made them.
     """
     output = output or os.path.join(run_folder(checkpoint), "detections.json")
-    trained = load_trained(find_checkpoint(checkpoint), override)
+    trained = load_trained(checkpoint, override)
     check_writable(output)
     settings, dataset = trained.settings, trained.settings.dataset
     device = pick_device(settings)
@@ -155,30 +210,33 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     annotations = data_path(dataset.annotations, "dataset.annotations")
     recordings = in_subset(read_annotations(annotations, dataset.strict), subset or dataset.test_subset, annotations)
     store = FeatureStore(data_path(dataset.features, "dataset.features"), dataset.cache_mib)
-    sources, _ = load_sources(recordings, store, dataset, trained.classes, len(trained.normalization.mean))
-    read = Normalized(store, trained.normalization)
-    detections = {}
+    recipe, place = read_recipe(store.path), find_recipe(store.path)
+    if recipe is not None:
+        settings = with_recipe(settings, recipe, place)
+        check_recipe(trained.wanted_recipe(settings.dataset, recipe), recipe, place)
+        if dataset.timing == "auto":
+            recordings = at_rate_of(recordings, recipe, place, dataset.strict)
+    sources, _ = load_sources(recordings, store, settings.dataset, trained.classes, len(trained.normalization.mean))
+    scores = external_scores(external, trained.classes, [source.id for source in sources])
+    detections, lines = {}, LogLines("infer", "recording", 0, len(sources))
     for source in tqdm(sources, desc="infer", unit="recording", disable=None):
-        detections[source.id] = detect(trained.detector, source, read(source.id), settings, device)
-    write_detections(output, detections, trained.classes)
+        rows = open_rows(store, source.id).map(trained.normalization.apply)
+        detections[source.id] = detect(trained.detector, source, rows, settings, device, scores.get(source.id))
+        if lines.due(len(detections)):
+            lines.say(len(detections))
+    write_detections(output, detections, trained.classes, left_out(recordings, sources))
+    made = make_manifest(settings, device, command_line(), [annotations, store.path],
+                         used_recordings("test", recordings, sources))
+    write_json(manifest_path(output), dict(made, detections={output: checksum(output)}, **trained.origin))
     return output, detections, trained
 
 
-def run_folder(checkpoint):
-    """The run folder of a checkpoint given as folder or file; of a file that stands alone, the folder it is in."""
-    if os.path.isdir(checkpoint):
-        return checkpoint
-    folder = os.path.dirname(os.path.abspath(checkpoint))
-    return os.path.dirname(folder) if os.path.basename(folder) == "checkpoints" else folder
-
-
 def load_trained(path, override=None):
-    """A detector for inference, with the averaged weights, from a checkpoint file."""
-    checkpoint = read_checkpoint(path)
+    """A detector for inference, with the averaged weights, from a run folder or checkpoint file."""
+    path, checkpoint = open_checkpoint(path, lambda message: warnings.warn(message, DataWarning, stacklevel=3))
     meta = checkpoint.meta
-    settings = settings_from_dict(meta["settings"], path)
-    if override is not None:
-        settings = override(settings)
+    kept = settings_from_dict(meta["settings"], path)
+    settings = kept if override is None else override(kept)
     for key, value in (("dataset.length", settings.dataset.length), ("deeplab.max_duration",
                                                                       settings.deeplab.max_duration)):
         if value is None:
@@ -186,7 +244,12 @@ def load_trained(path, override=None):
     detector = build_detector(settings, meta["width"], len(meta["classes"]))
     load_weights(detector, checkpoint.group("averaged"))
     normalization = Normalization(np.array(meta["mean"], np.float32), np.array(meta["deviation"], np.float32))
-    return Trained(settings, tuple(meta["classes"]), normalization, detector.eval())
+    # Checkpoints from before there were recipes have none
+    recipe = None if meta.get("recipe") is None else recipe_from_dict(meta["recipe"], path)
+    before, after = (flatten(settings_to_dict(each), path) for each in (kept, settings))
+    origin = {"checkpoint": {"path": path, "sha256": checksum(path), "step": meta["step"]},
+              "changed_settings": {key: value for key, value in after.items() if value != before[key]}}
+    return Trained(settings, tuple(meta["classes"]), normalization, detector.eval(), recipe, origin)
 
 
 def score_run(folder, detections_path, detections, trained, subset=None):

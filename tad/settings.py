@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import math
 import os
+import re
 from typing import Tuple, Union
 
 import yaml
@@ -14,31 +15,35 @@ from tad.files import atomic_write
 
 PATH_KEYS = ("dataset.annotations", "dataset.features")
 PACKAGE_PREFIX = "package:"
+DATA_ROOT = "TAD_DATA"  # the variable that ``tad run --machine`` sets to the data root of a machine
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
-def load_settings(path=None, assignments=()):
+def load_settings(path=None, assignments=(), variables=os.environ):
     """Settings from a YAML file and ``key=value`` assignments; what neither names keeps its default.
 
     :param path: YAML file, or None for the defaults. Paths inside are relative to the file's folder.
     :param assignments: strings ``section.key=value``; values are read as YAML, paths from the working folder.
+    :param variables: what ``${NAME}`` in a path stands for.
     :returns: :class:`tad.config.Settings`
-    :raises UserError: unreadable file, unknown key, wrong type, value out of range.
+    :raises UserError: unreadable file, unknown key, wrong type, value out of range, a variable that is not set.
     """
     if path is None:
-        return override_settings(Settings(), assignments)
+        return override_settings(Settings(), assignments, variables)
     values = flatten(read_yaml(path), path)
-    resolve_paths(values, os.path.dirname(os.path.abspath(path)))
-    return override_settings(build(Settings, values, {key: path for key in values}), assignments)
+    sources = {key: path for key in values}
+    resolve_paths(values, os.path.dirname(os.path.abspath(path)), sources, variables)
+    return override_settings(build(Settings, values, sources), assignments, variables)
 
 
-def override_settings(settings, assignments):
+def override_settings(settings, assignments, variables=os.environ):
     """Settings with ``key=value`` assignments on top, as :func:`load_settings` reads them."""
     values = flatten(settings_to_dict(settings), "settings")
     sources = {key: "settings" for key in values}
     given = dict(parse_assignment(text) for text in assignments)
-    resolve_paths(given, os.getcwd())
-    values.update(given)
     sources.update({key: "--set " + key for key in given})
+    resolve_paths(given, os.getcwd(), sources, variables)
+    values.update(given)
     return build(Settings, values, sources)
 
 
@@ -70,12 +75,16 @@ def replace(settings, **changes):
     return settings
 
 
-def read_yaml(path):
+def read_yaml(path, what="configuration"):
+    """The mapping that a YAML file holds; ``what`` it is, for messages."""
     try:
         with open(path, encoding="utf-8") as stream:
             values = yaml.load(stream, Loader=_StrictLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError("cannot read the configuration %s: %s" % (path, getattr(error, "strerror", None) or error))
+    except OSError as error:
+        raise UserError("cannot read the %s %s: %s" % (what, path, error.strerror))
+    except UnicodeDecodeError as error:
+        raise UserError("the %s %s is not UTF-8 text (byte %d); save it as UTF-8 in your editor"
+                        % (what, path, error.start))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = "" if mark is None else " in line %d, column %d" % (mark.line + 1, mark.column + 1)
@@ -89,8 +98,21 @@ def read_yaml(path):
     return values
 
 
+def _not_base_60(regexp):
+    """The same pattern for numbers, but not for those with colons."""
+    return re.compile(r"(?!.*:)(?:%s)" % regexp.pattern, regexp.flags)
+
+
 class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key may stand only once; PyYAML would drop the first of two sections without a word."""
+    """YAML in which a key may stand only once; PyYAML would drop the first of two sections without a word.
+
+    ``24:00:00`` is text: YAML 1.1 alone reads it as the number 86400.
+    """
+
+    yaml_implicit_resolvers = {
+        first: [(tag, _not_base_60(regexp) if tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") else regexp)
+                for tag, regexp in resolvers]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 
     def construct_mapping(self, node, deep=False):
         seen = set()
@@ -112,25 +134,40 @@ def parse_assignment(text):
         raise UserError("--set %s: cannot read the value '%s'" % (key, value))
 
 
-def flatten(values, source, prefix=""):
+def flatten(values, source, prefix="", record=Settings):
     """``{"train": {"steps": 5}}`` to ``{"train.steps": 5}``; empty sections vanish."""
     flat = {}
     for key, value in values.items():
         name = prefix + str(key)
-        if isinstance(value, dict) and (value or name in _sections()):
-            flat.update(flatten(value, source, name + "."))
-        elif value is None and name in _sections():
+        if isinstance(value, dict) and (value or name in _sections(record)):
+            flat.update(flatten(value, source, name + ".", record))
+        elif value is None and name in _sections(record):
             continue
         else:
             flat[name] = value
     return flat
 
 
-def resolve_paths(values, folder):
-    for key in PATH_KEYS:
+def resolve_paths(values, folder, sources, variables, keys=PATH_KEYS):
+    """Make paths absolute, with ``~`` and ``${NAME}`` replaced."""
+    for key in keys:
         path = values.get(key)
         if isinstance(path, str) and path and not path.startswith(PACKAGE_PREFIX):
+            path = expand(path, "%s: '%s'" % (sources[key], key), variables)
             values[key] = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+
+
+def expand(text, place, variables=os.environ):
+    """``text`` with each ``${NAME}`` replaced by the variable's value.
+
+    :raises UserError: a variable is not set; ``place`` begins the sentence.
+    """
+    missing = sorted({name for name in _VARIABLE.findall(text) if not variables.get(name)})
+    if missing:
+        hint = " or 'data' in the machine's entry (docs/machines.md)" if missing == [DATA_ROOT] else ""
+        raise UserError("%s needs ${%s}, which is not set; set that environment variable%s"
+                        % (place, "} and ${".join(missing), hint))
+    return _VARIABLE.sub(lambda match: variables[match.group(1)], text)
 
 
 def build(record, values, sources, prefix=""):
@@ -138,7 +175,7 @@ def build(record, values, sources, prefix=""):
     fields = {f.name: f for f in dataclasses.fields(record)}
     if not prefix:
         for key in values:
-            check_key(key, sources[key])
+            check_key(key, sources[key], record)
     arguments = {}
     for name, f in fields.items():
         key = prefix + name
@@ -149,17 +186,19 @@ def build(record, values, sources, prefix=""):
     return record(**arguments)
 
 
-def check_key(key, source):
-    known = _keys()
+def check_key(key, source, record=Settings):
+    """Refuse a key that ``record`` does not have, with the nearest one that it has."""
+    known = _keys(record)
     if key in known:
         return
-    if key in _sections():
-        raise UserError("%s: '%s' is a section; set a key in it: %s" % (source, key, ", ".join(_siblings(key + ".x"))))
+    if key in _sections(record):
+        raise UserError("%s: '%s' is a section; set a key in it: %s"
+                        % (source, key, ", ".join(_siblings(key + ".x", record))))
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
     if not nearest:
         nearest = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
     hint = "; did you mean '%s'?" % nearest[0] if nearest else ""
-    place = _siblings(nearest[0] if nearest and "." not in key else key)
+    place = _siblings(nearest[0] if nearest and "." not in key else key, record)
     raise UserError("%s: unknown setting '%s'%s Allowed here: %s" % (source, key, hint or ".", ", ".join(place)))
 
 
@@ -225,7 +264,7 @@ def _describe(kinds):
     return " or ".join(_WORDS[kind] for kind in kinds)
 
 
-def _keys(record=Settings, prefix=""):
+def _keys(record, prefix=""):
     names = []
     for f in dataclasses.fields(record):
         if dataclasses.is_dataclass(f.type):
@@ -235,16 +274,16 @@ def _keys(record=Settings, prefix=""):
     return names
 
 
-def _sections():
-    return [f.name for f in dataclasses.fields(Settings) if dataclasses.is_dataclass(f.type)]
+def _sections(record):
+    return [f.name for f in dataclasses.fields(record) if dataclasses.is_dataclass(f.type)]
 
 
-def _siblings(key):
+def _siblings(key, record):
     """The keys beside ``key``: of its section where that exists, else of the top level."""
     section = key.rpartition(".")[0]
-    if section in _sections():
-        return [name for name in _keys() if name.startswith(section + ".")]
-    return [name for name in _keys() if "." not in name] + [name + "." for name in _sections()]
+    if section in _sections(record):
+        return [name for name in _keys(record) if name.startswith(section + ".")]
+    return [name for name in _keys(record) if "." not in name] + [name + "." for name in _sections(record)]
 
 
 def _plain(value):

@@ -103,8 +103,8 @@ def environment():
     return dict(os.environ, PYTHONPATH=ROOT, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 
-def start_process(arguments, folder):
-    """``python -m tad ...`` in a process of its own."""
+def start_process(arguments, folder, **options):
+    """``python -m tad ...`` in a process of its own; ``options`` are those of ``subprocess.Popen``."""
     return subprocess.Popen([sys.executable, "-m", "tad"] + [str(word) for word in arguments], cwd=str(folder),
                             env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            universal_newlines=True)
+                            universal_newlines=True, **options)

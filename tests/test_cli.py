@@ -76,7 +76,7 @@ def nothing():
 
 # what is done to the folder, the command, words of the sentence
 MISTAKES = {
-    "no config": (nothing, ["train", "--config", "nowhere.yaml"], ["nowhere.yaml", "No such file"]),
+    "no config": (nothing, ["train", "--config", "nowhere.yaml"], ["nowhere.yaml", "shipped one", "mocap6"]),
     "config is a folder": (nothing, ["train", "--config", "features"], ["features", "Is a directory"]),
     "bad YAML": (lambda: write("my.yaml", "dataset: ["), TRAIN, ["my.yaml", "not valid YAML"]),
     "unknown key": (lambda: write("my.yaml", "dataset:\n  feature: x\n"), TRAIN,
@@ -111,13 +111,15 @@ MISTAKES = {
     "all features NaN": (lambda: save_all(lambda array: array * np.nan), TRAIN, ["none of the 3 recordings"]),
     "all of another width": (lambda: save_all(lambda array: array[:, :4]), INFER, ["none of the 1 recordings"]),
     "strict": (lambda: database(lambda d: d["rec_1"]["annotations"].append({"segment": [5, 2], "label": "nod"})),
-               TRAIN + ["--strict"], ["rec_1", "reversed", "--strict"]),
+               TRAIN + ["--strict"], ["rec_1", "reversed; stopped by --strict, without it: left out"]),
     "duration not a number": (lambda: database(lambda d: d["rec_1"].update(duration="long")), TRAIN,
                               ["annotations.json", "rec_1", "duration", "long"]),
     "proposals longer than windows": (nothing, TRAIN + ["--set", "deeplab.max_duration=99"], ["max_duration"]),
     "no checkpoint file": (nothing, ["infer", "--checkpoint", "nowhere"], ["nowhere"]),
     "folder without checkpoints": (nothing, ["infer", "--checkpoint", "features"], ["features", "holds no checkpoint"]),
-    "damaged checkpoint": (truncate_checkpoints, INFER, ["step_0000004.npz", "damaged"]),
+    "damaged checkpoint": (truncate_checkpoints, INFER, ["step_0000002.npz", "damaged"]),
+    "damaged checkpoint given": (truncate_checkpoints, ["infer", "--checkpoint", "run/checkpoints/step_0000004.npz"],
+                                 ["step_0000004.npz", "damaged"]),
     "checkpoint of another program": (lambda: write("other.pth", b"PK\x03\x04"), ["infer", "--checkpoint", "other.pth"],
                                       ["other.pth", "not a checkpoint"]),
     "checkpoint that does not fit": (nothing, INFER + ["--set", "deeplab.width=16"], ["does not fit"]),
@@ -133,7 +135,7 @@ MISTAKES = {
     "resumed with other actions": (lambda: database(lambda d: d["rec_0"]["annotations"].pop()), RESUME,
                                    ["run", "the actions of the data"]),
     "actions without features only": (lambda: (os.unlink("features/rec_2.npy"), database(
-        lambda d: [d[name].update(annotations=[]) for name in ("rec_0", "rec_1")])), TRAIN,
+        lambda d: [d[name].update(annotations=[]) for name in ("rec_0", "rec_1")])), TRAIN + ["--allow-missing"],
                                       ["none of the 2 training recordings", "shows an action"]),
     "absent GPU": (nothing, TRAIN + ["--set", "device=cuda:7"], ["cuda:7", "device=cpu"]),
     "absent GPU for infer": (nothing, INFER + ["--set", "device=cuda:7"], ["cuda:7", "device=cpu"]),
@@ -229,7 +231,8 @@ def test_labels_that_the_terminal_cannot_write_do_not_break_the_end(tmp_path):
 
 
 def test_help_and_version_for_every_command(capsys):
-    for command in ([], ["train"], ["traininfer"], ["infer"], ["eval"], ["demo"], ["doctor"]):
+    for command in ([], ["train"], ["traininfer"], ["infer"], ["eval"], ["predict"], ["demo"], ["doctor"], ["data"],
+                    ["data", "synthesize"]):
         assert call(command + ["--help"]) == 0
         assert "usage: tad" in capsys.readouterr().out
     assert call(["--version"]) == 0

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import sys
 
 import pytest
@@ -14,6 +15,7 @@ from tad.doctor import facts as facts_module
 from tad.doctor.diagnosis import diagnose, runs_on
 from tad.doctor.facts import Check, Facts, Gpu, collect, find_extensions
 from tad.ops.align1d_cuda import driver, nvrtc
+from tests.helpers import ROOT
 
 CPU = Check("cpu", "reference", "vectorized PyTorch", 1e-8, 1e-8)
 GPU = Check("cuda:0", "cuda", "compiled for sm_90", 1e-8, 1e-8)
@@ -47,6 +49,13 @@ def test_a_healthy_machine_has_no_findings(facts):
 CASES = {
     "old driver": (change(HEALTHY, cuda_available=False, driver_cuda="10.1", checks=[CPU]),
                    "old_driver", "warning", True, ["up to 10.1", "built for CUDA 12.8"], "driver to 525 or newer"),
+    "pinned pair on today's GPU": (
+        change(HEALTHY, torch="1.4.0", torch_cuda="10.0", torch_architectures=None),
+        "gpu_without_code", "warning", True, ["1.4.0", "up to sm_75"], "CUDA 11.8 or newer"),
+    "old driver of the pinned pair": (
+        change(HEALTHY, torch="1.4.0", torch_cuda="10.0", torch_architectures=None, cuda_available=False,
+               driver_cuda="9.2", gpus=[Gpu("Tesla V100", 70)], checks=[CPU]),
+        "old_driver", "warning", True, ["up to 9.2", "built for CUDA 10.0"], "driver to 410 or newer"),
     "old driver of an old PyTorch": (
         change(HEALTHY, cuda_available=False, torch_cuda="9.0.176", driver_cuda="8.0", gpus=[], checks=[CPU]),
         "old_driver", "warning", True, ["for CUDA 9.0.176"], "384 or newer, or install a PyTorch built for CUDA 8"),
@@ -61,8 +70,10 @@ CASES = {
     "old GPU": (change(HEALTHY, gpus=[Gpu("Tesla K80", 37)]), "gpu_without_code", "warning", True, ["sm_37"],
                 "older PyTorch"),
     "no kernel image": (
-        change(HEALTHY, torch_architectures=None, checks=failing("CUDA error: no kernel image is available")),
-        "gpu_without_code", "error", False, ["error 209"], "install a PyTorch"),
+        change(HEALTHY, torch="1.4.0", torch_cuda="10.1", torch_architectures=None, gpus=[Gpu("Tesla K40c", 35)],
+               checks=failing("CUDA error: no kernel image is available")),
+        "gpu_without_code", "error", False, ["sm_35", "error 209", "does not tell"],
+        "install an older PyTorch, whose binaries still have sm_35"),
     "invalid device function": (
         change(HEALTHY, torch_architectures=["sm_70"], checks=failing("cuda runtime error (98): some words")),
         "gpu_without_code", "error", False, ["error 98"], "install a PyTorch"),
@@ -113,7 +124,7 @@ def test_a_situation_is_recognised(name):
     facts, key, severity, works, words, fix = CASES[name]
     finding, = diagnose(facts)
     assert (finding.key, finding.severity, facts.works) == (key, severity, works)
-    assert fix in finding.fix and "\n" not in finding.fix
+    assert fix in finding.fix and "\n" not in finding.fix and finding.what == finding.what.strip()
     assert all(word in finding.what for word in words), finding.what
 
 
@@ -243,3 +254,19 @@ def test_on_a_gpu(monkeypatch):
     assert found["align1d"]["backend"] == "cuda" and found["align1d"]["works"], found
     assert [gpu["name"] for gpu in found["gpus"]] == [
         torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
+def test_the_document_shows_what_is_printed_for_every_error_of_the_old_code_base():
+    """Each block in docs/troubleshooting.md is what ``tad doctor`` prints on a made-up machine, line for line."""
+    with open(os.path.join(ROOT, "docs", "troubleshooting.md"), encoding="utf-8") as stream:
+        document = stream.read()
+    printed = {}
+    for facts, key, severity, _, _, _ in CASES.values():
+        finding, = diagnose(facts)
+        printed["%s: %s\n  fix: %s" % (severity, finding.what, finding.fix)] = key
+    blocks = re.findall(r"```text\n(.*?)\n```", document, re.DOTALL)
+    assert [printed.get(block) for block in blocks] == [
+        "stale_extension", "old_driver", "gpu_without_code", "gpu_without_code", "illegal_access"]
+    for error in ("undefined symbol: cudaSetupArgument", "cuda runtime error (98) : invalid device function",
+                  "cuda runtime error (209) : no kernel image is available", "illegal memory access", ".cpu().numpy()"):
+        assert error in document

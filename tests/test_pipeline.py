@@ -11,7 +11,9 @@ import pytest
 from tad.commands.common import CONFIGS, shipped_configs
 from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import evaluate
-from tad.pipeline import infer_run, pick_device, run, run_folder, train_run
+from tad.files import run_folder
+from tad.pipeline import infer_run, pick_device, run, train_run
+from tad.report.manifest import checksum
 from tad.settings import load_settings, override_settings
 from tests.helpers import ROOT, TINY, call, read_json, sets, tiny_settings, write_data
 
@@ -147,7 +149,7 @@ def test_imperfect_data_goes_all_the_way_with_a_word_for_each_problem(tmp_path, 
     os.unlink(os.path.join(features, "rec_8.npy"))
     np.save(os.path.join(features, "rec_9.npy"), np.zeros((60, 7)))
     np.save(os.path.join(features, "rec_10.npy"), np.load(os.path.join(features, "rec_10.npy"))[:1])
-    assert call(["traininfer", "--config", config, "--output", tmp_path / "run"] + sets(TINY)) == 0
+    assert call(["traininfer", "--config", config, "--output", tmp_path / "run", "--allow-missing"] + sets(TINY)) == 0
     errors = capsys.readouterr().err
     assert all(line.startswith("tad: warning: ") for line in errors.splitlines())
     for number in (0, 1, 2, 3, 8, 9, 10):
@@ -203,6 +205,43 @@ def test_infer_on_another_subset_and_with_other_settings(tmp_path, rng):
     few = infer_run(folder, str(tmp_path / "few.json"), override=lambda settings: override_settings(
         settings, ["postprocess.top_k=2"]))[1]
     assert len(few["rec_3"].scores) == 2
+
+
+def test_detections_say_how_they_were_made(tmp_path, rng):
+    """The file beside them names checkpoint, changes, and recordings used and left out: enough to make them again."""
+    config = write_data(tmp_path, rng, recordings=(60, 45, 50, 40, 40), tested=2)
+    os.unlink(str(tmp_path / "features" / "rec_1.npy"))
+    os.unlink(str(tmp_path / "features" / "rec_4.npy"))
+    folder, output = str(tmp_path / "run"), str(tmp_path / "found.v2.json")
+    with pytest.warns(DataWarning):
+        train_run(load_settings(config, TINY + ("dataset.allow_missing=true",)), folder)
+    trained_on = read_json(os.path.join(folder, "manifest.json"))["recordings"]
+    assert trained_on == {"train": ["rec_0", "rec_2"], "left_out": ["rec_1"]}
+    with pytest.warns(DataWarning):
+        infer_run(folder, output, override=lambda settings: override_settings(settings, ["postprocess.top_k=7"]))
+    made = read_json(tmp_path / "found.v2.manifest.json")
+    checkpoint = os.path.join(folder, "checkpoints", "step_0000004.npz")
+    assert made["checkpoint"] == {"path": checkpoint, "sha256": checksum(checkpoint), "step": 4}
+    assert made["changed_settings"] == {"postprocess.top_k": 7}
+    assert made["recordings"] == {"test": ["rec_3"], "left_out": ["rec_4"]}
+    assert made["detections"] == {output: checksum(output)} and made["versions"] and made["align1d"]["backend"]
+    assert set(made["data"]) == {str(tmp_path / "annotations.json"), str(tmp_path / "features")}
+
+
+def test_inference_takes_the_checkpoint_before_a_damaged_one(tmp_path, rng):
+    config = write_data(tmp_path, rng)
+    folder = str(tmp_path / "run")
+    train_run(load_settings(config, TINY), folder)
+    checkpoints = os.path.join(folder, "checkpoints")
+    expected = infer_run(os.path.join(checkpoints, "step_0000002.npz"), str(tmp_path / "expected.json"))[0]
+    with open(os.path.join(checkpoints, "step_0000004.npz"), "r+b") as stream:
+        stream.truncate(rng.randint(1, 3000))
+    with pytest.warns(DataWarning, match="step_0000004.npz is damaged.*; taking the one before it"):
+        found = infer_run(folder)[0]
+    assert read_json(found) == read_json(expected)
+    assert sorted(os.listdir(checkpoints)) == ["step_0000002.npz", "step_0000004.npz"]  # nothing is renamed
+    with pytest.raises(UserError, match="step_0000004.npz is damaged"):
+        infer_run(os.path.join(checkpoints, "step_0000004.npz"))
 
 
 def test_run_folder(tmp_path):

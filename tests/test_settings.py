@@ -53,6 +53,23 @@ def test_paths_are_relative_to_the_file_or_the_working_folder(tmp_path, monkeypa
     assert override_settings(changed, ["dataset.features=../f"]).dataset.features == str(tmp_path / "f")
 
 
+def test_variables_in_paths(tmp_path, monkeypatch):
+    """``${TAD_DATA}`` is how a configuration runs on machines that keep their data in different places."""
+    path = write(tmp_path, "dataset:\n  annotations: ${TAD_DATA}/a.json\n  features: ${TAD_DATA}/$x/${MORE}\n")
+    monkeypatch.setenv("TAD_DATA", "/data root")
+    monkeypatch.setenv("MORE", "f.h5")
+    settings = load_settings(path)
+    assert (settings.dataset.annotations, settings.dataset.features) == ("/data root/a.json", "/data root/$x/f.h5")
+    assert override_settings(settings, ["dataset.features=${MORE}"]).dataset.features == os.path.abspath("f.h5")
+    elsewhere = load_settings(path, ["dataset.features=x"], {"TAD_DATA": "/other", "MORE": "m"})
+    assert elsewhere.dataset.annotations == "/other/a.json"
+    monkeypatch.delenv("TAD_DATA")
+    with pytest.raises(UserError, match=r"my.yaml: 'dataset.annotations' needs \$\{TAD_DATA\}, .* machine's entry"):
+        load_settings(path)
+    with pytest.raises(UserError, match="--set dataset.features: 'dataset.features' needs .*NOWHERE"):
+        load_settings(None, ["dataset.features=${NOWHERE}/x"])
+
+
 def test_every_default_is_valid_and_explained():
     """A default that its own limits refuse would fail the first user who writes it down."""
     assert load_settings(None, []) == Settings()
@@ -86,6 +103,8 @@ def test_every_default_is_valid_and_explained():
     ("deeplab:\n  kernel: 4\n", ["must be odd"]),
     ("seed: 99999999999999999999\n", ["seed", "at most"]),
     ("seed: -1\n", ["at least 0"]),
+    ("seed: 1:30\n", ["'seed' must be a whole number", "'1:30'"]),
+    ("loss:\n  tiou: 1:30.5\n", ["'loss.tiou' must be a number", "'1:30.5'"]),
     ("dataset:\n  train_subset: [a]\n", ["must be text"]),
     ("train:\n  steps: 5\ntrain:\n  batch: 2\n", ["'train' stands there twice", "line 3"]),
     ("train: [\n", ["not valid YAML", "line"]),
@@ -123,7 +142,7 @@ def test_unreadable_files(tmp_path):
     with pytest.raises(UserError, match="cannot read"):
         load_settings(str(tmp_path))
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00train")
-    with pytest.raises(UserError, match="binary.yaml"):
+    with pytest.raises(UserError, match="binary.yaml is not UTF-8 text .byte 0.; save it as UTF-8"):
         load_settings(str(tmp_path / "binary.yaml"))
 
 

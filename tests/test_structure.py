@@ -11,10 +11,12 @@ from tests.helpers import ROOT
 # Data moves from lower to higher; what stands on one line does not know the others on it
 ORDER = (
     ("errors", "__init__"), ("files", "segments", "compat", "config"), ("settings",),
-    ("data",), ("ops",), ("models",), ("proposals",), ("assignment",), ("losses", "postprocess"), ("evaluation",),
-    ("report",), ("detectors",), ("engine",), ("pipeline", "doctor"),
-    ("predict", "planning", "export", "machines"), ("commands",), ("cli",), ("__main__",),
+    ("data",), ("ops", "extraction"), ("models",), ("proposals",), ("assignment",), ("losses", "postprocess"),
+    ("evaluation",), ("report",), ("detectors",), ("engine",), ("planning",),
+    ("pipeline", "doctor"), ("predict", "export", "machines"), ("commands",), ("cli",), ("__main__",),
 )
+# The one import against the order: tad.load, inside its function, so that users need not know the parts
+DOORS = {(os.path.join("tad", "__init__.py"), "tad.predict.load_predictor")}
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
@@ -58,7 +60,7 @@ def test_imports_go_backward_in_the_order_of_the_data(path):
     own = part(path)
     for name in imports(TREES[path]):
         words = name.split(".")
-        if words[0] == "tad" and len(words) > 1:
+        if words[0] == "tad" and len(words) > 1 and (path, name) not in DOORS:
             other = words[1] if words[1] in RANK else "__init__"
             assert other == own or RANK[other] < RANK[own], "%s must not import %s" % (path, name)
 
@@ -100,13 +102,19 @@ def test_no_device_is_written_into_the_code(path):
                                for inner in node.args), "%s line %d names a device" % (path, node.lineno)
 
 
+def _switched_on(call):
+    """Names of the arguments that are the constant True."""
+    return {keyword.arg for keyword in call.keywords if getattr(keyword.value, "value", False) is True}
+
+
 @everywhere
 def test_nothing_is_unpickled(path):
     for name in imports(TREES[path]):
         assert name.split(".")[0] not in ("pickle", "cPickle", "dill", "joblib", "shelve", "marshal"), path
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.Call):
-            assert ast.dump(node.func) != ast.dump(ast.parse("torch.load").body[0].value), path
+            if ast.dump(node.func) == ast.dump(ast.parse("torch.load").body[0].value):
+                assert part(path) == "compat" and "weights_only" in _switched_on(node), path
             for keyword in node.keywords:
                 if keyword.arg == "allow_pickle":
                     assert not getattr(keyword.value, "value", True), path

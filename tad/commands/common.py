@@ -1,9 +1,17 @@
 """What several commands share: options, settings, printing."""
 
+import argparse
 import os
 import sys
 
 CONFIGS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "configs")
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without argparse's lines of usage before it."""
+
+    def error(self, message):
+        self.exit(2, "tad: %s; see %s --help\n" % (message, self.prog))
 
 
 def shipped_configs():
@@ -11,16 +19,24 @@ def shipped_configs():
     return sorted(name[:-5] for name in os.listdir(CONFIGS) if name.endswith(".yaml"))
 
 
-def add_changes(parser):
-    """The options that change settings."""
+def add_assignments(parser):
+    """The option that changes one setting."""
     parser.add_argument("--set", dest="assignments", action="append", default=[], metavar="KEY=VALUE",
                         help="change one setting, for example train.steps=500; may be repeated")
+
+
+def add_changes(parser):
+    """The options that change settings."""
+    add_assignments(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first problem in the data")
+    parser.add_argument("--allow-missing", action="store_true",
+                        help="go on without recordings that cannot be used, however many they are")
 
 
 def changes(options):
     """The assignments that the options of :func:`add_changes` stand for."""
-    return options.assignments + (["dataset.strict=true"] if options.strict else [])
+    return (options.assignments + (["dataset.strict=true"] if options.strict else [])
+            + (["dataset.allow_missing=true"] if options.allow_missing else []))
 
 
 def say(text):

@@ -4,6 +4,7 @@ import argparse
 import os
 
 from tad.commands.common import CONFIGS, add_changes, changes, say, shipped_configs, show_results
+from tad.errors import UserError
 
 
 def add(verbs):
@@ -21,40 +22,51 @@ def add(verbs):
     verb.add_argument("--checkpoint", required=True, metavar="RUN_OR_FILE", help="run folder or checkpoint")
     verb.add_argument("--subset", metavar="NAME", help="default: dataset.test_subset")
     verb.add_argument("--output", metavar="FILE", help="default: detections.json in the run folder")
+    verb.add_argument("--external-scores", metavar="FILE", help="JSON {recording: {label: score}} of a classifier of "
+                      "whole recordings")
     add_changes(verb)
     verb.set_defaults(run=_infer)
 
 
-def _settings(options):
+def training_settings(options, variables=os.environ):
+    """The settings that the options of ``train`` and ``traininfer`` stand for.
+
+    :param variables: what ``${NAME}`` in a path stands for.
+    """
     from tad.settings import load_settings
     path = options.config
-    if not os.path.exists(path) and path in shipped_configs():
+    if not os.path.exists(path):
+        if path not in shipped_configs():
+            raise UserError("there is no configuration %s; give a YAML file or the name of a shipped one: %s"
+                            % (path, ", ".join(shipped_configs())))
         path = os.path.join(CONFIGS, path + ".yaml")
-    return load_settings(path, changes(options))
+    return load_settings(path, changes(options), variables)
 
 
-def _output(options):
+def output_folder(options):
+    """The run folder of ``train`` and ``traininfer``."""
     name = os.path.splitext(os.path.basename(options.config))[0]
     return options.output or os.path.join("runs", name)
 
 
 def _train(options):
     from tad.pipeline import train_run
-    folder = _output(options)
-    train_run(_settings(options), folder, resume=options.resume == "auto")
+    folder = output_folder(options)
+    train_run(training_settings(options), folder, resume=options.resume == "auto")
     say("trained: %s" % folder)
 
 
 def _traininfer(options):
     from tad.pipeline import run
-    folder = _output(options)
-    show_results(folder, *run(_settings(options), folder, resume=options.resume == "auto"))
+    folder = output_folder(options)
+    show_results(folder, *run(training_settings(options), folder, resume=options.resume == "auto"))
 
 
 def _infer(options):
     from tad.pipeline import infer_run
     from tad.settings import override_settings
     path, detections, _ = infer_run(options.checkpoint, options.output, options.subset,
-                                    lambda settings: override_settings(settings, changes(options)))
+                                    lambda settings: override_settings(settings, changes(options)),
+                                    options.external_scores)
     say("%d detections in %d recordings: %s"
         % (sum(len(found.scores) for found in detections.values()), len(detections), path))

@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from tad.errors import UserError, report_problem
+from tad.errors import UserError, reporter
 
 
 class Recording(NamedTuple):
@@ -36,17 +36,25 @@ def read_json(path, what):
         raise UserError("the %s %s is not valid JSON: %s" % (what, path, error))
 
 
-def read_annotations(path, strict=False):
+def read_annotations(path, strict=False, tell=None):
     """All recordings of an annotation file.
 
     Numbers may be strings. Segments of zero length, reversed, not finite, or outside the recording's duration are
     reported by name and left out; those that reach past an end are cut there.
 
+    :param tell: what is called with each problem, see :func:`tad.errors.reporter`; None warns, or raises if ``strict``.
     :returns: dict id -> :class:`Recording`, in the file's order.
     :raises UserError: the file cannot be understood; or, if ``strict``, a segment cannot be used as it stands.
     """
-    def usable(segment, duration, place):
-        return _usable(segment, duration, place, strict)
+    tell = tell or reporter(strict)
+
+    def usable(segment, duration, name, place):
+        fault = segment_fault(segment, duration)
+        if fault is None:
+            return _cut(segment, duration)
+        kind, text, kept = fault
+        tell(kind, name, "%s [%g, %g] %s" % ((place,) + tuple(segment) + (text,)), "cut there" if kept else "left out")
+        return _cut(segment, duration) if kept else None
 
     return _read(path, usable)
 
@@ -56,7 +64,7 @@ def read_ground_truth(path):
 
     For scoring: the official evaluators count impossible segments (ActivityNet has a dozen of zero length) as missed.
     """
-    def unchanged(segment, duration, place):
+    def unchanged(segment, duration, name, place):
         return segment
 
     return _read(path, unchanged)
@@ -117,7 +125,7 @@ def _recording(name, entry, path, usable):
     segments, labels = [], []
     for index, annotation in enumerate(annotations):
         segment, label = _annotation(annotation, "%s, annotation %d" % (place, index))
-        kept = usable(segment, duration, "%s: annotation %d (%s)" % (name, index, label))
+        kept = usable(segment, duration, name, "annotation %d (%s)" % (index, label))
         if kept is not None:
             segments.append(kept)
             labels.append(label)
@@ -134,20 +142,24 @@ def _annotation(annotation, place):
     return tuple(number(value, place + ": 'segment'") for value in segment), str(annotation["label"])
 
 
-def _usable(segment, duration, place, strict):
-    """The segment cut to the recording, or None after a report if nothing of it can be used."""
+def segment_fault(segment, duration):
+    """What is wrong with a segment in seconds: its kind, words, and whether a part of it can be used; None if nothing.
+
+    :param duration: of the recording in seconds, or None.
+    """
     start, end = segment
-    if end <= start:
-        kind = "has zero length" if end == start else "is reversed"
-        report_problem("%s [%g, %g] %s; left out" % (place, start, end, kind), strict)
-        return None
+    if end == start:
+        return "zero length", "has zero length", False
+    if end < start:
+        return "reversed", "is reversed", False
     limit = math.inf if duration is None else duration
     if end <= 0 or start >= limit:
-        report_problem("%s [%g, %g] lies outside the recording (0 to %g s); left out" % (place, start, end, limit),
-                       strict)
-        return None
+        return "outside", "lies outside the recording (0 to %g s)" % limit, False
     # A hundredth of a second is rounding in the annotation file, not a mistake worth a word
     if start < -0.01 or end > limit + 0.01:
-        report_problem("%s [%g, %g] reaches past the recording (0 to %g s); cut there" % (place, start, end, limit),
-                       strict)
-    return max(start, 0.0), min(end, limit)
+        return "past the end", "reaches past the recording (0 to %g s)" % limit, True
+    return None
+
+
+def _cut(segment, duration):
+    return max(segment[0], 0.0), segment[1] if duration is None else min(segment[1], duration)

@@ -30,29 +30,32 @@ def cut_windows(source, features, settings, length):
 
     Each reports what lies nearest to its own centre, plus a margin where windows meet (duplicates fall to NMS).
 
-    :param features: normalized ``(T, C)``.
-    :returns: list of :class:`Clip`.
+    :param features: normalized ``(T, C)``, an array or :class:`tad.data.rows.Rows`.
+    :returns: iterator of :class:`Clip`, each cut when its turn comes.
     """
     firsts = window_starts(source.snippets, length, settings.overlap)
     margin = length / 16.0
-    clips = []
     for index, first in enumerate(firsts):
         low, high = -np.inf, np.inf
         if index > 0:
             low = (firsts[index - 1] - first + length) / 2.0 - margin
         if index + 1 < len(firsts):
             high = (firsts[index + 1] - first + length) / 2.0 + margin
-        clips.append(sample_clip(source, features, first, 1.0, length)._replace(owned_from=low, owned_to=high))
-    return clips
+        yield sample_clip(source, features, first, 1.0, length)._replace(owned_from=low, owned_to=high)
 
 
 def rescale(source, features, settings, length):
-    """The whole recording, linearly resampled to ``length`` snippets, as a list of one :class:`Clip`."""
+    """The whole recording, linearly resampled to ``length`` snippets, as an iterator of one :class:`Clip`."""
     step = source.snippets / float(length)
-    return [sample_clip(source, features, step / 2.0 - 0.5, step, length)]
+    yield sample_clip(source, features, step / 2.0 - 0.5, step, length)
 
 
 CUTTERS = {"windows": cut_windows, "rescale": rescale}
+
+
+def clip_count(snippets, settings, length):
+    """How many clips a recording is cut into."""
+    return 1 if settings.mode == "rescale" else len(window_starts(snippets, length, settings.overlap))
 
 
 def window_starts(snippets, length, overlap):
@@ -77,11 +80,21 @@ def sample_clip(source, features, origin, step, length):
 
 
 def interpolate(features, positions):
-    """Linear interpolation of ``(T, C)`` at float positions; outside, the first or last snippet."""
+    """Linear interpolation of ``(T, C)`` at rising float positions; outside, the first or last snippet."""
     positions = np.clip(positions, 0, len(features) - 1)
     left = np.floor(positions).astype(np.int64)
     part = (positions - left).astype(np.float32)[:, None]
     if not part.any():
-        return features[left]
+        return take_rows(features, left)
     right = np.minimum(left + 1, len(features) - 1)
-    return features[left] * (1 - part) + features[right] * part
+    return take_rows(features, left) * (1 - part) + take_rows(features, right) * part
+
+
+def take_rows(features, indices):
+    """``features[indices]`` for rising indices, by slices: of features on disk, only the wanted rows are read."""
+    if isinstance(features, np.ndarray):
+        return features[indices]
+    wanted = np.unique(indices)
+    runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1)
+    rows = np.concatenate([features[run[0]:run[-1] + 1] for run in runs])
+    return rows[np.searchsorted(wanted, indices)]

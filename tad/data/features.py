@@ -1,4 +1,4 @@
-"""Feature stores: a folder of ``ID.npy``/``.npz``/``.csv``, one ``.npz``, or one HDF5 file with a dataset per id."""
+"""Feature stores: a folder of ``ID.npy``/``.npz``/``.csv``, one such file, or an ``.npz``/HDF5 file with many ids."""
 
 import os
 import warnings
@@ -17,7 +17,14 @@ HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 
 
 class FeatureError(Exception):
-    """The features of one recording cannot be used; the message says why, in the middle of a sentence."""
+    """The features of one recording cannot be used; the message says why, in the middle of a sentence.
+
+    ``kind`` is one of ``missing``, ``unreadable``, ``shape`` and ``not finite``.
+    """
+
+    def __init__(self, message, kind="unreadable"):
+        super(FeatureError, self).__init__(message)
+        self.kind = kind
 
 
 class FeatureStore(object):
@@ -29,12 +36,26 @@ class FeatureStore(object):
 
     def __init__(self, path, cache_mib=2048):
         self.path = path
-        self._load, self.ids = _open_store(path)
+        self._load, self.ids, self._files = open_store(path)
         self._cache = OrderedDict()
         self._room = cache_mib * 2 ** 20
 
     def __contains__(self, name):
         return name in self.ids
+
+    def forget(self):
+        """Free what was read and kept."""
+        self._room += sum(array.nbytes for array in self._cache.values())
+        self._cache.clear()
+
+    def place(self, name):
+        """Where the features of one recording are: the file, and the name in it (None for a file of its own).
+
+        :raises FeatureError: nowhere.
+        """
+        if name not in self.ids:
+            raise FeatureError("has no features in %s" % self.path, "missing")
+        return (self.path, name) if self._files is None else (self._files[name], None)
 
     def read(self, name):
         """Features float32 ``(T, C)`` of one recording.
@@ -44,9 +65,8 @@ class FeatureStore(object):
         if name in self._cache:
             self._cache.move_to_end(name)
             return self._cache[name]
-        if name not in self.ids:
-            raise FeatureError("has no features in %s" % self.path)
-        array = _checked(self._load(name))
+        self.place(name)
+        array = checked(self._load(name))
         self._cache[name] = array
         self._room -= array.nbytes
         while self._room < 0 and len(self._cache) > 1:
@@ -54,26 +74,32 @@ class FeatureStore(object):
         return array
 
 
-def _checked(array):
+def checked(array, first=0):
+    """An array as finite float32 ``(T, C)``; ``first`` is the snippet that its row 0 stands for in messages."""
     array = np.asarray(array)
-    if array.ndim != 2:
-        raise FeatureError("has features of shape %s, where (snippets, channels) is needed" % (array.shape,))
-    if 0 in array.shape:
-        raise FeatureError("has empty features of shape %s" % (array.shape,))
-    if array.dtype.kind not in "fiu":
-        raise FeatureError("has features of type %s, where numbers are needed" % array.dtype)
+    checked_form(array.shape, array.dtype)
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, dtype=np.float32)
     finite = np.isfinite(array)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
         raise FeatureError("has NaN or infinite features (%d values, the first in snippet %d, channel %d)"
-                           % ((~finite).sum(), row, column))
+                           % ((~finite).sum(), first + row, column), "not finite")
     return array
 
 
-def _open_store(path):
-    """How to read one id, and the ids there are."""
+def checked_form(shape, dtype):
+    """Refuse what cannot be features by its shape or type."""
+    if len(shape) != 2:
+        raise FeatureError("has features of shape %s, where (snippets, channels) is needed" % (tuple(shape),), "shape")
+    if 0 in shape:
+        raise FeatureError("has empty features of shape %s" % (tuple(shape),), "shape")
+    if dtype.kind not in "fiu":
+        raise FeatureError("has features of type %s, where numbers are needed" % dtype)
+
+
+def open_store(path):
+    """How to read one id, the ids there are, and their files (None where all are in one)."""
     if not os.path.exists(path):
         raise UserError("the features %s do not exist; check dataset.features" % path)
     if os.path.isdir(path):
@@ -83,8 +109,11 @@ def _open_store(path):
         return _open_npz(path)
     if suffix in HDF5_SUFFIXES:
         return _open_hdf5(path)
-    raise UserError("the features %s must be a folder, an .npz file or an HDF5 file (%s)"
-                    % (path, ", ".join(HDF5_SUFFIXES)))
+    if suffix in FOLDER_SUFFIXES:
+        files = {os.path.splitext(os.path.basename(path))[0]: path}
+        return partial(_read_file, files), frozenset(files), files
+    raise UserError("the features %s must be a folder, an HDF5 file (%s), or a file of one of the kinds %s"
+                    % (path, ", ".join(HDF5_SUFFIXES), ", ".join(FOLDER_SUFFIXES)))
 
 
 def _open_folder(path):
@@ -98,7 +127,7 @@ def _open_folder(path):
             files[stem] = os.path.join(path, entry)
     if not files:
         raise UserError("the feature folder %s holds no %s file" % (path, ", ".join(FOLDER_SUFFIXES)))
-    return partial(_read_file, files), frozenset(files)
+    return partial(_read_file, files), frozenset(files), files
 
 
 def _open_npz(path):
@@ -107,7 +136,7 @@ def _open_npz(path):
             ids = frozenset(archive.files)
     except Exception as error:  # numpy raises zipfile, zlib, OS and value errors for a broken file
         raise UserError("cannot read the features %s: %s" % (path, error))
-    return partial(_guarded, _npz_member, path), ids
+    return partial(guarded, _npz_member, path), ids, None
 
 
 def _npz_member(path, name):
@@ -123,7 +152,7 @@ def _open_hdf5(path):
         raise UserError("cannot read the features %s: %s" % (path, error))
     if not ids:
         raise UserError("the HDF5 file %s holds no dataset at its top level" % path)
-    return partial(_guarded, _hdf5_dataset, path), ids
+    return partial(guarded, _hdf5_dataset, path), ids, None
 
 
 def _hdf5_dataset(path, name):
@@ -133,10 +162,10 @@ def _hdf5_dataset(path, name):
 
 def _read_file(files, name):
     path = files[name]
-    return _guarded(READERS[os.path.splitext(path)[1].lower()], path)
+    return guarded(READERS[os.path.splitext(path)[1].lower()], path)
 
 
-def _guarded(read, path, *name):
+def guarded(read, path, *name):
     """``read(path, *name)``, whose every failure becomes a :class:`FeatureError`."""
     try:
         return read(path, *name)
@@ -158,11 +187,12 @@ def _only_array(path):
         return archive[archive.files[0]]
 
 
-def _read_csv(path):
-    """Numbers separated by commas, with or without one line of column names."""
+def read_csv(path, delimiter=","):
+    """Numbers in columns, float64, with or without one line of column names."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=pandas.errors.DtypeWarning)
-        table = pandas.read_csv(path, header=None, dtype=str, skip_blank_lines=True)
+        table = pandas.read_csv(path, sep=r"\s+" if delimiter == " " else delimiter, header=None, dtype=str,
+                                skip_blank_lines=True)
     numbers = table.apply(pandas.to_numeric, errors="coerce")
     first_is_names = len(table) > 0 and numbers.iloc[0].isna().all()
     body = numbers.iloc[1:] if first_is_names else numbers
@@ -177,4 +207,4 @@ def _read_csv(path):
     return body.values.astype(np.float64)
 
 
-READERS = {".npy": _read_npy, ".npz": _only_array, ".csv": _read_csv}
+READERS = {".npy": _read_npy, ".npz": _only_array, ".csv": read_csv}

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tad.data.features import FeatureError
+from tad.data.naming import shortened
+from tad.data.rows import open_rows
 from tad.data.timegrid import TimeGrid
-from tad.errors import DataWarning, UserError, report_problem
+from tad.errors import DataWarning, UserError, reporter
 
 FARTHEST_RATE = 1.5  # times that features may cover more or less than their recording lasts, if all of them do
 
@@ -39,20 +41,26 @@ class Normalization(NamedTuple):
         return (features - self.mean) / self.deviation
 
 
-def load_sources(recordings, store, settings, classes, width=None):
+def load_sources(recordings, store, settings, classes, width=None, tell=None, shapes=None):
     """Sources of the recordings that can be used; every other one is reported by name and left out.
 
     :param settings: :class:`tad.config.DatasetSettings`
     :param classes: class names in the order of the detector's outputs.
     :param width: channels that the features must have, for inference; None, for training, takes the commonest width
         among them and reports recordings that show no action.
+    :param shapes: what :func:`readable_shapes` found, if features were read before.
+    :param tell: what is called with each problem, see :func:`tad.errors.reporter`; None warns, or raises with
+        ``settings.strict``.
     :returns: list of :class:`Source`, and the width.
-    :raises UserError: no recording is left; the features of all cover another time than their recordings last; or, with
-        ``settings.strict``, any problem.
+    :raises UserError: no recording is left, or fewer than ``settings.max_missing`` and ``settings.allow_missing``
+        allow; the features of all cover another time than their recordings last; or, with ``settings.strict``, any
+        problem.
     """
-    shapes = _readable_shapes(recordings, store, settings.strict)
+    tell = tell or reporter(settings.strict)
+    if shapes is None:
+        shapes = readable_shapes(recordings, store, tell)
     if width is None:
-        _report_background(recordings, shapes, settings.strict)
+        _report_background(recordings, shapes, tell)
     if width is None and shapes:
         width = _commonest_width(shapes, store)
     _check_rates(recordings, shapes, store, settings)
@@ -62,40 +70,76 @@ def load_sources(recordings, store, settings, classes, width=None):
             continue
         snippets, channels = shapes[recording.id]
         if channels != width:
-            report_problem("%s: has features of width %d, where %d is needed; left out"
-                           % (recording.id, channels, width), settings.strict)
+            tell("width", recording.id, "has features of width %d, where %d is needed" % (channels, width),
+                 "left out")
             continue
-        grid = make_grid(recording, snippets, settings)
+        grid = make_grid(recording, snippets, settings, tell)
         if grid is not None:
-            sources.append(_source(recording, grid, snippets, classes, settings.strict))
+            sources.append(_source(recording, grid, snippets, classes, tell))
     if not sources:
         raise UserError(_nothing_usable(recordings, shapes, width, store))
+    check_missing(left_out(recordings, sources), len(recordings), settings, store.path)
     return sources, width
 
 
-def make_grid(recording, snippets, settings):
+def left_out(recordings, sources):
+    """Ids of the recordings that gave no source."""
+    used = {source.id for source in sources}
+    return [recording.id for recording in recordings if recording.id not in used]
+
+
+def check_missing(missing, total, settings, path):
+    """Refuse to go on with too small a part of the data.
+
+    :raises UserError: more than the part ``settings.max_missing`` is missing, and not ``settings.allow_missing``.
+    """
+    if missing and not settings.allow_missing and len(missing) > settings.max_missing * total:
+        raise UserError("%d of %d recordings cannot be used with the features in %s, more than dataset.max_missing "
+                        "(%g) allows: %s; mend them ('tad data check' lists every one), or go on without them with "
+                        "--allow-missing" % (len(missing), total, path, settings.max_missing, shortened(missing)))
+
+
+def make_grid(recording, snippets, settings, tell=None):
     """The time grid of a recording's features, or None after a report when nothing tells their rate."""
+    tell = tell or reporter(settings.strict)
     grid = _frame_grid(recording, settings)
     duration = recording.duration_s
     if grid is None:
         if duration is None:
-            report_problem("%s: has neither 'fps' nor 'duration', and dataset.fps is not set; left out"
-                           % recording.id, settings.strict)
+            tell("no rate", recording.id, "has neither 'fps' nor 'duration', and dataset.fps is not set",
+                 "left out")
             return None
         return TimeGrid.spanning(duration, snippets)
     covered = grid.end_s(snippets)
     # Half a window lies before the centre of snippet 0
     tolerance = max(2 * grid.step_s + 2 * grid.origin_s, 0.05 * covered)
     if duration is not None and abs(covered - duration) > tolerance:
-        report_problem("%s: its %d snippets cover %.2f s by fps, stride and window, but its duration is %.2f s; "
-                       "used as it is" % (recording.id, snippets, covered, duration), settings.strict)
+        tell("length", recording.id, "its %d snippets cover %.2f s by fps, stride and window, but its duration is "
+             "%.2f s%s" % (snippets, covered, duration, _fitting_stride(grid, snippets, duration, settings)),
+             "used as it is")
     return grid
 
 
+def _fitting_stride(grid, snippets, duration, settings):
+    """How far the features' end is from the recording's, and the stride that would bring them together."""
+    missing = duration - grid.end_s(snippets)
+    if duration <= grid.origin_s:
+        return ""
+    stride = 1.0 if settings.stride is None else settings.stride
+    fitting = stride * (duration - grid.origin_s) / (grid.step_s * (snippets - 0.5))
+    return " (they end %.2f s %s it; stride %.4g would fit)" % (abs(missing), "before" if missing > 0 else "after",
+                                                                 fitting)
+
+
 def _frame_grid(recording, settings):
-    """The grid by frames, or None where no rate is known; a recording's own rate comes first."""
-    fps = recording.fps or settings.fps
-    return None if fps is None else TimeGrid.from_frames(fps, settings.stride, settings.window)
+    """The grid by frames, or None where no rate is known; unless settings say otherwise, its own rate comes first."""
+    fps = {"auto": recording.fps or settings.fps, "fps": settings.fps, "even": None}[settings.timing]
+    return None if fps is None else frame_grid(fps, settings.stride, settings.window)
+
+
+def frame_grid(fps, stride, window):
+    """The grid by frames; a stride or window that nobody knows is one frame."""
+    return TimeGrid.from_frames(fps, 1.0 if stride is None else stride, 1.0 if window is None else window)
 
 
 def check_learnable(sources, classes):
@@ -141,13 +185,16 @@ def identity_normalization(width):
     return Normalization(np.zeros(width, np.float32), np.ones(width, np.float32))
 
 
-def _readable_shapes(recordings, store, strict):
+def readable_shapes(recordings, store, tell):
+    """Shapes ``(T, C)`` by id of the features that can be read; every other recording is reported by name."""
     shapes = {}
     for recording in recordings:
         try:
-            shapes[recording.id] = store.read(recording.id).shape
+            rows = open_rows(store, recording.id)
+            rows.check()
+            shapes[recording.id] = rows.shape
         except FeatureError as error:
-            report_problem("%s: %s; left out" % (recording.id, error), strict)
+            tell(error.kind, recording.id, str(error), "left out")
     return shapes
 
 
@@ -195,23 +242,23 @@ def _commonest_width(shapes, store):
     return width
 
 
-def _report_background(recordings, shapes, strict):
+def _report_background(recordings, shapes, tell):
     for recording in recordings:
         if recording.id in shapes and not recording.labels:
-            report_problem("%s: has no annotated action; used as background" % recording.id, strict)
+            tell("background", recording.id, "has no annotated action", "used as background")
 
 
-def _source(recording, grid, snippets, classes, strict):
+def _source(recording, grid, snippets, classes, tell):
     segments = grid.to_snippets(recording.segments_s).reshape(-1, 2)
     last = snippets - 0.5
     outside = segments[:, 0] >= last
     for start_s in recording.segments_s[outside, 0]:
-        report_problem("%s: the action at %.2f s begins after the features end (%.2f s); left out"
-                       % (recording.id, start_s, grid.end_s(snippets)), strict)
+        tell("after the features", recording.id, "the action at %.2f s begins after the features end (%.2f s)"
+             % (start_s, grid.end_s(snippets)), "left out")
     known = {label: index for index, label in enumerate(classes)}
     unknown = sorted({label for label in recording.labels if label not in known})
     if unknown:
-        warnings.warn("%s: labels that no training recording has: %s; they cannot be detected"
-                      % (recording.id, ", ".join(unknown)), DataWarning, stacklevel=2)
+        tell("unknown label", recording.id, "labels that no training recording has: %s" % ", ".join(unknown),
+             "they cannot be detected")
     indices = np.array([known.get(label, -1) for label in recording.labels], dtype=np.int64)
     return Source(recording.id, grid, snippets, segments[~outside], indices[~outside])

@@ -54,18 +54,20 @@ def gpu_without_code(facts):
     if not facts.cuda_available:
         return None
     failed = any(check.problem and NO_CODE.search(check.problem) for check in facts.checks)
+    newest, known = newest_architecture(facts), facts.torch_architectures
     for index, gpu in enumerate(facts.gpus):
-        newest = newest_architecture(facts)
-        known = facts.torch_architectures
-        if runs_on(known, gpu.architecture) if known else not failed and gpu.architecture // 10 <= newest // 10:
+        newer = gpu.architecture // 10 > newest // 10
+        if runs_on(known, gpu.architecture) if known else not failed and not newer:
             continue
-        older = known and gpu.architecture < min(digits(name) for name in known)
-        return Finding("gpu_without_code", "error" if failed else "warning",
-                       "cuda:%d (%s) is sm_%d, which PyTorch %s was not built for (%s): its own operations can fail "
-                       "with 'invalid device function' (error 98) or 'no kernel image is available' (error 209). %s"
-                       % (index, gpu.name, gpu.architecture, facts.torch, ", ".join(known or ["up to sm_%d" % newest]),
-                          "" if failed else "Align1D is compiled for this GPU at first use (through PTX, where NVRTC "
-                          "is too old to know it) and works all the same."),
+        older = gpu.architecture < min(digits(name) for name in known) if known else not newer
+        built = ", ".join(known) if known else "up to sm_%d" % newest if newer else "it does not tell for which"
+        what = ("cuda:%d (%s) is sm_%d, which PyTorch %s was not built for (%s): its own operations can fail with "
+                "'invalid device function' (error 98) or 'no kernel image is available' (error 209)."
+                % (index, gpu.name, gpu.architecture, facts.torch, built))
+        if not failed:
+            what += (" Align1D is compiled for this GPU at first use (through PTX, where NVRTC is too old to know it) "
+                     "and works all the same.")
+        return Finding("gpu_without_code", "error" if failed else "warning", what,
                        "install an older PyTorch, whose binaries still have sm_%d" % gpu.architecture if older else
                        "install a PyTorch built for CUDA %s or newer" % first_cuda(gpu.architecture))
     return None

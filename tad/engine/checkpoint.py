@@ -117,3 +117,24 @@ def find_checkpoint(path):
     if not steps:
         raise UserError("%s holds no checkpoint (looked for checkpoints/step_*.npz); has training begun?" % path)
     return step_path(folder, steps[0])
+
+
+def open_checkpoint(path, warn):
+    """The checkpoint that a run folder or file name stands for, for inference.
+
+    Of a run folder the newest that can be read; damaged ones stay where they are, after ``warn(message)``.
+
+    :returns: path of the file, :class:`Checkpoint`
+    :raises UserError: there is none, or none can be read.
+    """
+    newest = find_checkpoint(path)
+    if newest == path:
+        return path, read_checkpoint(path)
+    folder = os.path.dirname(newest)
+    *newer, oldest = (step_path(folder, step) for step in saved_steps(folder))
+    for candidate in newer:
+        try:
+            return candidate, read_checkpoint(candidate)
+        except UserError as error:
+            warn("%s; taking the one before it" % error)
+    return oldest, read_checkpoint(oldest)

@@ -12,6 +12,8 @@ from tqdm import tqdm
 from tad.compat import adam_step
 from tad.data.augment import random_clip
 from tad.engine.checkpoint import Checkpoint, prune, step_path, write_checkpoint
+from tad.engine.progress import LogLines
+from tad.engine.stopping import Terminated, leave_to_parent, noticing
 from tad.errors import UserError
 
 
@@ -58,22 +60,30 @@ def train(progress, sources, read, settings, device, folder, meta, log):
     :param log: function (step, dict name -> float), called every ``train.log_every`` steps.
     :returns: the final :class:`Progress`
     :raises UserError: the loss is not finite.
+    :raises Terminated: SIGTERM came; the step that it came in is finished and saved.
     """
     options = settings.train
     clips = TrainingClips(sources, read, settings, progress.step)
     loader = DataLoader(clips, batch_size=options.batch, shuffle=False, num_workers=options.workers,
-                        collate_fn=list)
+                        collate_fn=list, worker_init_fn=leave_to_parent)
     bar = tqdm(loader, initial=progress.step, total=options.steps, desc="train", unit="step", disable=None)
-    for batch in bar:
-        parts = train_step(progress, batch, settings, device)
-        progress = progress._replace(step=progress.step + 1)
-        if progress.step % options.log_every == 0:
-            values = {name: float(value) for name, value in parts.items()}
-            bar.set_postfix(loss="%.3f" % values["total"])
-            log(progress.step, values)
-        if progress.step % options.checkpoint_every == 0 or progress.step == options.steps:
-            write_checkpoint(step_path(folder, progress.step), to_checkpoint(progress, meta))
-            prune(folder)
+    lines = LogLines("train", "step", progress.step, options.steps)
+    with noticing() as asked_to_end:
+        for batch in bar:
+            parts = train_step(progress, batch, settings, device)
+            progress = progress._replace(step=progress.step + 1)
+            if lines.due(progress.step):
+                lines.say(progress.step, ", loss %.3f" % float(parts["total"]))
+            if progress.step % options.log_every == 0:
+                values = {name: float(value) for name, value in parts.items()}
+                bar.set_postfix(loss="%.3f" % values["total"])
+                log(progress.step, values)
+            ending = asked_to_end()
+            if ending or progress.step % options.checkpoint_every == 0 or progress.step == options.steps:
+                write_checkpoint(step_path(folder, progress.step), to_checkpoint(progress, meta))
+                prune(folder)
+            if ending:
+                raise Terminated("step %d of %d is saved" % (progress.step, options.steps))
     return progress
 
 

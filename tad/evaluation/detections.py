@@ -13,23 +13,44 @@ def read_detections(path):
     :returns: dict id -> list of ``(label, score, start_s, end_s)``.
     :raises UserError: names the first entry that cannot be understood.
     """
+    return read_detections_and_missing(path)[0]
+
+
+def read_detections_and_missing(path):
+    """As :func:`read_detections`, and the ids of the recordings that could not be detected in.
+
+    :raises UserError: names the first entry that cannot be understood.
+    """
     document = read_json(path, "detections")
     results = document.get("results") if isinstance(document, dict) else None
     if not isinstance(results, dict):
         raise UserError('%s has no "results": {recording: [...]}; is it an ActivityNet-style file?' % path)
-    return {name: [_detection(entry, "%s, recording '%s', detection %d" % (path, name, index))
-                   for index, entry in enumerate(_listed(entries, path, name))]
-            for name, entries in results.items()}
+    detections = {name: [_detection(entry, "%s, recording '%s', detection %d" % (path, name, index))
+                         for index, entry in enumerate(_listed(entries, path, name))]
+                  for name, entries in results.items()}
+    extra = document.get("external_data")
+    missing = extra.get("left_out", []) if isinstance(extra, dict) else []
+    return detections, [str(name) for name in missing] if isinstance(missing, list) else []
 
 
-def write_detections(path, detections, classes):
-    """Write detections (id -> :class:`tad.postprocess.fusion.Detections` in seconds), best first for each recording."""
+def write_detections(path, detections, classes, left_out=()):
+    """Write detections (id -> :class:`tad.postprocess.fusion.Detections` in seconds), best first for each recording.
+
+    :param left_out: ids of recordings that were to be detected in and could not be, for want of usable features;
+        they stand under ``external_data``.
+    """
     results = {}
     for name, found in detections.items():
-        results[name] = [{"label": classes[label], "score": float(np.round(score, 6)),
-                          "segment": [float(value) for value in np.round(segment, 4)]}
-                         for segment, label, score in zip(*found)]
-    write_json(path, {"version": "tad 1", "results": results, "external_data": {}})
+        results[name] = [{"label": label, "score": score, "segment": [start, end]}
+                         for label, start, end, score in plain_detections(found, classes)]
+    extra = {"left_out": list(left_out)} if left_out else {}
+    write_json(path, {"version": "tad 1", "results": results, "external_data": extra})
+
+
+def plain_detections(found, classes):
+    """Tuples ``(label, start_s, end_s, score)`` of plain values, rounded to what is written: 0.1 ms and a millionth."""
+    for (start, end), label, score in zip(*found):
+        yield classes[label], float(np.round(start, 4)), float(np.round(end, 4)), float(np.round(score, 6))
 
 
 def _listed(entries, path, name):

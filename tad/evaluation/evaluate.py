@@ -8,7 +8,7 @@ import numpy as np
 from tad.data.annotations import in_subset, read_ground_truth
 from tad.errors import DataWarning, UserError
 from tad.evaluation.average_precision import Instances, mean_average_precision
-from tad.evaluation.detections import read_detections
+from tad.evaluation.detections import read_detections_and_missing
 from tad.evaluation.thresholds import parse_thresholds, threshold_name
 
 _ELSEWHERE = -1  # the number of every recording outside the scored subset
@@ -19,7 +19,8 @@ def evaluate(ground_truth_path, detections_path, tiou, subset=None):
 
     As in the official evaluators, recordings of the subset without detections count as missed, detections in
     recordings outside the subset count as false positives, and labels that the subset's annotations do not have count
-    for nothing. The second is warned of, and so is the third where no subset has the label.
+    for nothing. The second is warned of, and so is the third where no subset has the label. ``left_out`` in the result
+    names those recordings without detections that could not be detected in, as the detections file says.
 
     :param tiou: thresholds as text, see :func:`tad.evaluation.thresholds.parse_thresholds`.
     :param subset: name of the subset; None when the file has one only, ``all`` for every one.
@@ -29,7 +30,7 @@ def evaluate(ground_truth_path, detections_path, tiou, subset=None):
     recordings = read_ground_truth(ground_truth_path)
     subset = subset or _only_subset(recordings, ground_truth_path)
     chosen = in_subset(recordings, subset, ground_truth_path)
-    detections = read_detections(detections_path)
+    detections, missing = read_detections_and_missing(detections_path)
     truth = _truth_by_class(chosen)
     if not truth:
         raise UserError("%s has no action in subset '%s' to score against" % (ground_truth_path, subset))
@@ -45,6 +46,9 @@ def evaluate(ground_truth_path, detections_path, tiou, subset=None):
         "recordings": len(chosen),
         "instances": sum(len(instances.recordings) for instances in truth.values()),
         "detections": sum(len(instances.recordings) for instances in found.values()),
+        "scored_recordings": [recording.id for recording in chosen],
+        "left_out": [recording.id for recording in chosen if recording.id in set(missing)],
+        "instances_left_out": sum(len(recording.labels) for recording in chosen if recording.id in set(missing)),
         "recordings_without_detections": [recording.id for recording in chosen if not detections.get(recording.id)],
     }
 

@@ -39,21 +39,24 @@ def concatenate(parts):
 NOTHING = Detections(np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0))
 
 
-def fuse(proposals, settings):
+def fuse(proposals, settings, external=None):
     """Score each proposal for its best classes: the product of its scores, each to the power that settings give it.
 
-    BMN multiplies start, end and both confidences (section 3.5); the class score takes the place of its external
-    classifier.
+    BMN multiplies start, end and both confidences (section 3.5) with the score of a classifier of whole videos. Here
+    the proposal's own class score takes that place; such external scores, where they are given, are one factor more.
 
     :param settings: :class:`tad.config.PostprocessSettings`
+    :param external: score of each class for the whole recording, ``(K,)`` in 0..1, or None.
     :returns: :class:`Detections` in the clip's snippet units.
     """
     common = (proposals.boundaries ** settings.boundary_power * proposals.tiou ** settings.tiou_power
               * proposals.completeness ** settings.completeness_power)
     count = min(settings.classes_per_proposal, proposals.classes.shape[1])
-    labels = np.argsort(-proposals.classes, axis=1, kind="mergesort")[:, :count]
-    best = np.take_along_axis(proposals.classes, labels, axis=1)
-    scores = best ** settings.class_power * common[:, None]
+    classes, ranked = proposals.classes ** settings.class_power, proposals.classes
+    if external is not None:
+        classes = ranked = classes * external ** settings.external_power
+    labels = np.argsort(-ranked, axis=1, kind="mergesort")[:, :count]
+    scores = np.take_along_axis(classes, labels, axis=1) * common[:, None]
     kept = scores >= settings.min_score
     return Detections(np.repeat(proposals.segments, count, axis=0)[kept.ravel()], labels[kept], scores[kept])
 

@@ -41,6 +41,11 @@ def soft_nms(detections, settings):
     Stops at ``top_k`` choices or when the best score left is under ``min_score``.
     """
     scores = detections.scores.copy()
+    segments = detections.segments
+    # Only what begins after best_start - longest and before best_end can overlap it: all else keeps its score
+    by_start = np.argsort(segments[:, 0], kind="mergesort")
+    starts = segments[by_start, 0]
+    longest = (segments[:, 1] - segments[:, 0]).max() if len(segments) else 0.0
     chosen, final = [], []
     while len(chosen) < min(settings.top_k, len(scores)):
         best = int(np.argmax(scores))
@@ -48,11 +53,13 @@ def soft_nms(detections, settings):
             break
         chosen.append(best)
         final.append(scores[best])
-        overlap = tiou(detections.segments[best:best + 1], detections.segments)[0]
-        scores *= np.exp(-overlap ** 2 / settings.sigma)
+        first, last = np.searchsorted(starts, [segments[best, 0] - longest, segments[best, 1]])
+        near = by_start[first:last]
+        overlap = tiou(segments[best:best + 1], segments[near])[0]
+        scores[near] *= np.exp(-overlap ** 2 / settings.sigma)
         scores[best] = -1.0
     chosen = np.array(chosen, dtype=np.int64)
-    return Detections(detections.segments[chosen], detections.labels[chosen], np.array(final))
+    return Detections(segments[chosen], detections.labels[chosen], np.array(final))
 
 
 def keep_all(detections, settings):

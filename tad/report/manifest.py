@@ -24,7 +24,8 @@ def make_manifest(settings, device, command, sources, recordings):
     :param device: the torch device that the run uses.
     :param command: the command line as a list.
     :param sources: list of paths of annotation and feature files; folders count as the files in them.
-    :param recordings: dict part ("train", "test") -> list of recording ids that are used.
+    :param recordings: dict part -> list of recording ids: ``train`` or ``test`` those that are used, ``left_out`` those
+        that could not be.
     """
     backend, reason = active_backend(device)
     return {
@@ -39,6 +40,11 @@ def make_manifest(settings, device, command, sources, recordings):
         "data": {path: checksum(path) for path in sources},
         "recordings": recordings,
     }
+
+
+def manifest_path(detections):
+    """Where the manifest of a detections file is: beside it, ``found.manifest.json`` for ``found.json``."""
+    return os.path.splitext(detections)[0] + ".manifest.json"
 
 
 def versions():

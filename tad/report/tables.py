@@ -1,5 +1,7 @@
 """Results as text for the terminal."""
 
+from tad.data.naming import count, shortened
+
 
 def metrics_table(metrics):
     """A table of AP for each class and threshold with mAP in the last line.
@@ -16,13 +18,12 @@ def metrics_table(metrics):
     lines.insert(-1, "-" * len(lines[0]))
     lines.append("%s in %s, %s" % (count(metrics["instances"], "instance"), count(metrics["recordings"], "recording"),
                                    count(metrics["detections"], "detection")))
-    missing = metrics["recordings_without_detections"]
+    unusable = metrics.get("left_out", [])  # metrics of earlier versions lack it
+    if unusable:
+        lines.append("left out for want of usable features, their %s counted as missed: %s: %s"
+                     % (count(metrics["instances_left_out"], "instance"), count(len(unusable), "recording"),
+                        shortened(unusable)))
+    missing = [name for name in metrics["recordings_without_detections"] if name not in set(unusable)]
     if missing:
-        lines.append("no detection in %s: %s%s"
-                     % (count(len(missing), "recording"), ", ".join(missing[:5]), ", ..." if len(missing) > 5 else ""))
+        lines.append("no detection in %s: %s" % (count(len(missing), "recording"), shortened(missing)))
     return "\n".join(lines)
-
-
-def count(number, noun):
-    """``1 recording``, ``2 recordings``."""
-    return "%d %s%s" % (number, noun, "" if number == 1 else "s")

@@ -109,8 +109,9 @@ def _finish(axes, recording, labels, end, least):
         axes.xaxis.set_major_locator(MultipleLocator(step))
         axes.xaxis.set_major_formatter(FuncFormatter(_clock))
     axes.set_title(_name(recording.id), loc="left", fontsize=12)
-    axes.legend(handles=[patches.Patch(color=ANNOTATED, label="annotated"),
-                         patches.Patch(color=DETECTED, label="detected, score %.2f or more" % least)],
+    # A recording that nobody has annotated needs no word on annotations
+    annotated = [patches.Patch(color=ANNOTATED, label="annotated")] if recording.labels else []
+    axes.legend(handles=annotated + [patches.Patch(color=DETECTED, label="detected, score %.2f or more" % least)],
                 loc="lower right", bbox_to_anchor=(1.0, 1.0), ncol=2, frameon=False, borderaxespad=0.2, fontsize=10)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)

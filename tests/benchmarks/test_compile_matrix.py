@@ -48,7 +48,8 @@ def test_a_worker_compiles_and_keeps_the_ptx(tmp_path, monkeypatch, capsys):
         library = nvrtc.load()
     except nvrtc.NvrtcError:
         pytest.skip("no NVRTC on this machine; pip install nvidia-cuda-nvrtc")
-    monkeypatch.setattr(compile_matrix, "plan", lambda numbers: [(numbers[-1], "backward", "float32", 4)])
+    task = "backward", "float32", compile_matrix.SIZE["backward"]
+    monkeypatch.setattr(compile_matrix, "plan", lambda numbers: [(numbers[-1],) + task])
     monkeypatch.setattr(compile_matrix, "assemble", lambda ptxas, image, number: {"assembled": True})
     monkeypatch.setattr(sys, "argv", ["compile_matrix.py", "--worker", library.path, "--ptx-out", str(tmp_path)])
     compile_matrix.main()

@@ -26,7 +26,7 @@ def test_windows_cover_every_snippet_and_stay_inside(rng, overlap):
 @pytest.mark.parametrize("snippets", [5, 32, 33, 100, 517])
 def test_every_moment_is_reported_by_some_window_that_holds_it(rng, snippets, overlap):
     source, features = make_source(rng, snippets)
-    clips = cut_windows(source, features, tiny_settings("dataset.overlap=%g" % overlap).dataset, 32)
+    clips = list(cut_windows(source, features, tiny_settings("dataset.overlap=%g" % overlap).dataset, 32))
     for moment in np.concatenate([rng.uniform(-0.5, snippets - 0.5, 200), [0, snippets - 1, snippets - 0.5]]):
         places = [(clip, moment - start) for clip, start in zip(clips, window_starts(snippets, 32, overlap))]
         owners = [place for clip, place in places if clip.owned_from <= place < clip.owned_to]
@@ -37,7 +37,7 @@ def test_every_moment_is_reported_by_some_window_that_holds_it(rng, snippets, ov
 def test_windows_hold_the_recording_unchanged(rng):
     source, features = make_source(rng, 77)
     settings = tiny_settings().dataset
-    clips = cut_windows(source, features, settings, 32)
+    clips = list(cut_windows(source, features, settings, 32))
     for clip, start in zip(clips, window_starts(77, 32, settings.overlap)):
         np.testing.assert_array_equal(clip.features, features[start:start + 32].T)
         assert clip.valid == 32

@@ -26,8 +26,9 @@ def folder(tmp_path_factory):
     return place
 
 
-def begin(folder, run, *more):
-    return start_process(["train", "--config", "my.yaml", "--output", run] + sets(SETTINGS) + list(more), folder)
+def begin(folder, run, *more, **options):
+    return start_process(["train", "--config", "my.yaml", "--output", run] + sets(SETTINGS) + list(more), folder,
+                         **options)
 
 
 def finish(process):
@@ -46,16 +47,16 @@ def wait_for_checkpoint(process, checkpoints, step=5):
         time.sleep(0.005)
 
 
-def interrupt(folder, run, number):
-    """Begin a training, send it a signal once a checkpoint is there; returns the process and its folder.
+def interrupt(folder, run, number, *more):
+    """Begin a training, send its processes a signal once a checkpoint is there; returns process, folder and errors.
 
     On a busy machine a training may be over before the signal comes; then another one is begun.
     """
     checkpoints = os.path.join(str(folder), run, "checkpoints")
     for _ in range(5):
-        process = begin(folder, run)
+        process = begin(folder, run, *more, start_new_session=True)
         wait_for_checkpoint(process, checkpoints)
-        process.send_signal(number)
+        os.killpg(process.pid, number)
         _, errors = process.communicate(timeout=PATIENCE_S)
         if saved_steps(checkpoints)[0] < STEPS:
             return process, checkpoints, errors
@@ -99,6 +100,41 @@ def test_ctrl_c_ends_with_one_line_and_can_be_resumed(folder):
     assert errors == "tad: stopped; a training goes on from its last checkpoint with --resume auto\n"
     finish(begin(folder, "stopped", "--resume", "auto"))
     assert_same_weights(folder, "stopped")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_sigterm_saves_the_step_that_it_comes_in(folder, workers):
+    """As from a cluster, which sends it to every process of the job: nothing is lost, and the weights stay the same."""
+    more = ["--set", "train.workers=%d" % workers]
+    run = "ended-%d" % workers
+    process, checkpoints, errors = interrupt(folder, run, signal.SIGTERM, *more)
+    step = saved_steps(checkpoints)[0]
+    assert (process.returncode, errors) == (
+        143, "tad: stopped by SIGTERM; step %d of %d is saved, go on with --resume auto\n" % (step, STEPS))
+    errors = finish(begin(folder, run, "--resume", "auto", *more))
+    assert errors == "tad: going on from step %d of %d in %s\n" % (step, STEPS, run)
+    assert_same_weights(folder, run)
+
+
+def test_sigterm_before_the_training_ends_the_process_in_one_line(tmp_path):
+    """While data is read there is nothing to save; the exit code is the same."""
+    os.mkfifo(str(tmp_path / "annotations.json"))  # nobody writes: reading waits
+    os.mkdir(str(tmp_path / "features"))
+    np.save(str(tmp_path / "features" / "r.npy"), np.zeros((9, 2)))
+    process = start_process(["train", "--config", "mocap6", "--output", "run"] + sets(
+        ["dataset.annotations=annotations.json", "dataset.features=features"]), tmp_path)
+    with open(str(tmp_path / "annotations.json"), "w"):  # opens once the reader is there
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, errors) == (143, "tad: stopped by SIGTERM\n")
+
+
+def test_resuming_says_where_it_begins(folder):
+    last = "going on from step %d of %d in through\n" % (STEPS, STEPS)
+    assert finish(begin(folder, "through", "--resume", "auto")) == "tad: " + last
+    errors = finish(begin(folder, "fresh", "--resume", "auto", "--set", "train.steps=1"))
+    assert errors == "tad: nothing to resume in fresh: starting anew\n"
 
 
 def test_resuming_a_finished_training_changes_nothing(folder):

@@ -27,7 +27,7 @@ def test_every_action_is_found_once_where_it_is(rng, mode, snippets):
     starts = np.arange(0, snippets - 14, 17.0) + rng.uniform(0, 2)
     segments = np.stack([starts, starts + rng.uniform(3, 11, len(starts))], axis=1) if len(starts) else np.zeros((0, 2))
     source = source._replace(segments=segments, classes=np.zeros(len(segments), np.int64))
-    clips = CUTTERS[mode](source, features, tiny_settings().dataset, 32)
+    clips = list(CUTTERS[mode](source, features, tiny_settings().dataset, 32))
     merged = merge_clips(clips, [perfect(clip) for clip in clips], 1e9)
     kept = suppress(merged, PostprocessSettings(method="nms", tiou_threshold=0.5, top_k=1000))
     found = kept.segments[np.argsort(kept.segments[:, 0])]
@@ -45,7 +45,7 @@ def test_segments_are_cut_to_the_recording(rng):
 
 def test_a_detection_belongs_to_the_window_that_sees_it_best(rng):
     source, features = make_source(rng, 48, actions=0)
-    clips = CUTTERS["windows"](source, features, tiny_settings("dataset.overlap=0.5").dataset, 32)
+    clips = list(CUTTERS["windows"](source, features, tiny_settings("dataset.overlap=0.5").dataset, 32))
     assert len(clips) == 2
     at_its_edge = Detections(np.array([[28.0, 31.0]]), np.zeros(1, np.int64), np.ones(1))
     assert len(merge_clips(clips, [at_its_edge, NOTHING], 100.0).scores) == 0

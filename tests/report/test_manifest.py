@@ -58,6 +58,6 @@ def test_table_by_hand():
 
 
 @pytest.mark.parametrize("missing, words", [(["r0"], "no detection in 1 recording: r0"), (
-    ["r%d" % index for index in range(9)], "no detection in 9 recordings: r0, r1, r2, r3, r4, ...")])
+    ["r%d" % index for index in range(9)], "no detection in 9 recordings: r0, r1, r2, r3, r4 and 4 more")])
 def test_table_names_recordings_without_detections(missing, words):
     assert metrics_table(metrics(recordings_without_detections=missing)).splitlines()[-1] == words

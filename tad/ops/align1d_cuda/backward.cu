@@ -1,16 +1,17 @@
 // The backward kernel: incoming gradient (N, C, R) to the gradient of the input (B, C, T).
 //
-// A lane is a snippet and keeps the gradients of TAD_SIZE pairs of channels in registers. For each roi it works out which
-// bins touch its snippet, two as a rule, and with what weights; these serve all channels. Every gradient has one owner who
-// adds in a fixed order: no atomics, the same bits every time.
+// A lane is a snippet and keeps the gradients of TAD_SIZE pairs of channels in registers. For each roi it works out
+// which bins touch its snippet, two as a rule, and with what weights; these serve all channels. Every gradient has one
+// owner who adds in a fixed order: no atomics, the same bits every time.
 
+#define MOST_WARPS 8                            // of a block
 #define WINDOWS (MOST_PAIRS / TAD_SIZE)         // windows of 32 snippets that a warp owns
 #define MOST_PAIRS (256 / (int)sizeof(Real))    // whose gradients fit into a lane's registers
 
 struct __align__(2 * sizeof(Real)) Pair { Real v[2]; };
 
-// How the weights of a task are found. DENSE: up to four samples, one after the other, touch a snippet; SPARSE: fewer or
-// more; EXACT: in doubles, because float32 cannot tell which samples are near a snippet.
+// How the weights of a task are found. DENSE: up to four samples, one after the other, touch a snippet; SPARSE: any
+// number; EXACT: in doubles, because float32 cannot tell which samples are near a snippet.
 enum Kind { DENSE, SPARSE, EXACT };
 #define TAPS 4
 
@@ -104,8 +105,8 @@ __device__ Real weight_of(const Problem& problem, const Task& task, int bin, int
     return total * task.share;
 }
 
-// Adds a bin's gradients, times the weight of the lane's snippet. `column` is the bin in pairs of channels, BINS pairs in a
-// row; `sums` are those of all windows, and `window` is the same for all lanes.
+// Adds a bin's gradients, times the weight of the lane's snippet. `column` is the bin in pairs of channels, BINS pairs
+// in a row; `sums` are those of all windows, and `window` is the same for all lanes.
 __device__ __forceinline__ void add_bin(const Pair* column, Real weight, int window, Pair (*sums)[TAD_SIZE]) {
     if (weight == 0) return;
 #pragma unroll
@@ -208,8 +209,8 @@ __device__ __forceinline__ void copy(Target target, const Scalar* source) { *tar
 __device__ __forceinline__ void finish_copies() {}
 #endif
 
-// A thread's share of the gradients of every task: one bin of every `step`-th pair of channels. A warp takes several pairs
-// at once where bins are few.
+// A thread's share of the gradients of every task: one bin of every `step`-th pair of channels. A warp takes several
+// pairs at once where bins are few.
 struct Share { int bin, pair, step; };
 
 __device__ __forceinline__ Share share_of(const Problem& problem) {
@@ -222,8 +223,8 @@ __device__ __forceinline__ Share share_of(const Problem& problem) {
 }
 
 // The gradients of a task, rows of bins, one a channel, to a place in shared memory.
-__device__ __forceinline__ void copy_gradients(const Problem& problem, const Task& task, const Share& share, int channel,
-                                               int channels, Target target) {
+__device__ __forceinline__ void copy_gradients(const Problem& problem, const Task& task, const Share& share,
+                                               int channel, int channels, Target target) {
     if (share.bin >= task.bins) return;
     const Scalar* source = problem.values + ((long long)task.roi * problem.channels + channel + 2 * share.pair)
                            * problem.bins + task.first_bin + share.bin;
@@ -265,7 +266,8 @@ __device__ __forceinline__ Part part_of(const Problem& problem) {
     return part;
 }
 
-// The tasks that concern a block, in rising order, among the problem.capacity candidates from `cursor` on; returns how many.
+// The tasks that concern a block, in rising order, among problem.capacity candidates from `cursor` on; returns their
+// number.
 __device__ int gather_tasks(const Problem& problem, const Part& part, int cursor, Task* queue, int* counts) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     const int parts = (problem.bins + BINS - 1) / BINS;
@@ -285,9 +287,11 @@ __device__ int gather_tasks(const Problem& problem, const Part& part, int cursor
     if (lane == 0) counts[warp] = __popc(votes);
     __syncthreads();
     int start = 0, total = 0;
-    for (int other = 0; other < warps; ++other) {
-        if (other < warp) start += counts[other];
-        total += counts[other];
+#pragma unroll
+    for (int other = 0; other < MOST_WARPS; ++other) {
+        const int count = other < warps ? counts[other] : 0;
+        if (other < warp) start += count;
+        total += count;
     }
     if (mine) queue[start + __popc(votes & ((1u << lane) - 1))] = task;
     __syncthreads();
@@ -297,7 +301,8 @@ __device__ int gather_tasks(const Problem& problem, const Part& part, int cursor
 __device__ __forceinline__ void store_sums(const Problem& problem, const Part& part, int snippet, int channel,
                                            const Pair* sums) {
     if (snippet >= problem.snippets) return;
-    const long long line = ((long long)blockIdx.y * problem.batch + part.entry) * problem.channels + part.channel + channel;
+    const long long line = ((long long)blockIdx.y * problem.batch + part.entry) * problem.channels + part.channel
+                           + channel;
     Real* partial = (Real*)problem.result + line * problem.snippets + snippet;
     Scalar* final = (Scalar*)problem.result + line * problem.snippets + snippet;
 #pragma unroll
@@ -308,11 +313,11 @@ __device__ __forceinline__ void store_sums(const Problem& problem, const Part& p
     }
 }
 
-// Grid: (batch entries * parts of the channels * windows, slices). A block's warps are groups of channels; those of a group
-// share the windows of 32 snippets evenly, because more rois lie over the middle of a sequence than over its ends. The
-// result is (slices, B, C, T) of Real, or the gradient itself where there is one slice. Dynamic shared memory: two sets of
-// places for the gradients of tasks, one filled while the other is worked on; the queue; a word for each warp.
-extern "C" __global__ void __launch_bounds__(256) align1d_backward(const Problem problem) {
+// Grid: (batch entries * parts of the channels * windows, slices). A block's warps are groups of channels; those of a
+// group share the windows of 32 snippets evenly, as more rois lie over the middle of a sequence than over its ends. The
+// result is (slices, B, C, T) of Real, or the gradient itself where there is one slice. Dynamic shared memory: two sets
+// of places for the gradients of tasks, one filled while the other is worked on; the queue; MOST_WARPS words.
+extern "C" __global__ void __launch_bounds__(32 * MOST_WARPS) align1d_backward(const Problem problem) {
     extern __shared__ __align__(16) unsigned char shared[];
     const Part part = part_of(problem);
     const Share share = share_of(problem);
@@ -358,7 +363,8 @@ extern "C" __global__ void __launch_bounds__(256) align1d_backward(const Problem
 
 // Adds the slices' partial sums in order.
 extern "C" __global__ void align1d_reduce(const Real* partial, Scalar* result, long long size, int slices) {
-    for (long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x; i < size; i += (long long)gridDim.x * blockDim.x) {
+    const long long threads = (long long)gridDim.x * blockDim.x;
+    for (long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x; i < size; i += threads) {
         Real sum = 0;
         for (int slice = 0; slice < slices; ++slice) sum += partial[slice * size + i];
         result[i] = to_scalar(sum);

@@ -1,6 +1,6 @@
 // What the forward and the backward kernels share: types, rois, and the weights of a bin's snippets.
 //
-// program.py puts this file before forward.cu or backward.cu and gives the text to NVRTC, so no header may be included.
+// program.py puts this file before the kernels' own and gives the text to NVRTC, so no header may be included.
 // TAD_SCALAR is 0 for float32, 1 float64, 2 float16, 3 bfloat16.
 //
 // A bin's value is a weighted sum of a few neighbouring snippets, and its weights are the same for all channels. The
@@ -96,7 +96,7 @@ __device__ __forceinline__ int entry_of(const Problem& problem, const Roi& roi) 
 // The batch entry whose blocks answer for a roi: those of the first also mark the unusable ones.
 __device__ __forceinline__ int owner_of(int entry) { return max(entry, 0); }
 
-// -------------------------------------------------------------------------------------------------------- combs and bins
+// ------------------------------------------------------------------------------------------------------ combs and bins
 
 // A position in the sequence. Float kernels keep 32 bits of fraction, which is finer than float32 needs and spares them
 // double arithmetic, slow on most GPUs; the float64 kernel keeps doubles.
@@ -161,8 +161,8 @@ __device__ __forceinline__ Bin make_bin(const Comb& comb, int index, const Probl
     return bin;
 }
 
-// A bin at a border of the sequence, or of a very long roi, in doubles: samples first, first + 1, ... first + count - 1 at
-// begin + (sample + 0.5) * spacing may lie in the sequence.
+// A bin at a border of the sequence, or of a very long roi, in doubles: samples first, first + 1, ... first + count - 1
+// at begin + (sample + 0.5) * spacing may lie in the sequence.
 struct BorderBin {
     double begin, spacing, first;
     int count;
@@ -199,7 +199,7 @@ __device__ __forceinline__ bool locate(const BorderBin& bin, int sample, int sni
     return true;
 }
 
-// ------------------------------------------------------------------------------------------- weights of a bin's snippets
+// ----------------------------------------------------------------------------------------- weights of a bin's snippets
 
 // Tells `take` the weights of a bin: first, once, take.run(from, to, weight) for snippets from..to-1, then
 // take.one(snippet, weight) for others, and take.more(snippet, weight) for what comes on top of any of them.
@@ -254,9 +254,9 @@ __device__ __forceinline__ void describe_border(const BorderBin& bin, int snippe
     collector.finish();
 }
 
-// Samples at most one snippet apart. From sample to sample the left neighbour moves on by one and the part falls by slip
-// = 1 - spacing: what a snippet gets from two neighbouring samples adds up to 1 + slip. Once the part has fallen below 0
-// the left neighbour stays for one sample; in a bin without a fixed ratio this happens at most once.
+// Samples at most one snippet apart. From sample to sample the left neighbour moves on by one and the part falls by
+// slip = 1 - spacing: what a snippet gets from two neighbouring samples adds up to 1 + slip. Once the part has fallen
+// below 0 the left neighbour stays for one sample; in a bin without a fixed ratio this happens at most once.
 template <class Taker>
 __device__ __forceinline__ void describe_run(const Comb& comb, const Bin& bin, Taker& take) {
     const int left = whole(bin.first);

@@ -1,82 +1,10 @@
 // The forward kernel: input (B, C, T) to output (N, C, R).
 //
-// A block keeps a tile (all snippets x TAD_SIZE x 128 bytes of channels) of one batch entry in shared memory, with the
-// sums of each four snippets below it. A warp turns 32 bins into lists of (weight, row); then 8 lanes read a row without bank
-// conflicts, for 4 bins at once, and each lane ends with 4 neighbouring bins of its channels: 16-byte stores.
+// A block keeps a tile in shared memory. A warp turns 32 bins into lists of (weight, row), one bin a lane; then 8 lanes
+// read a row without bank conflicts, for 4 bins at once. Each lane ends with 8 bins of its channels, and rows of 32
+// bins are written whole.
 
-#define GROUPS 8                        // lanes that share a row of the tile
-#define LINE (GROUPS * VEC)             // channels that they read at once: 128 bytes
-#define TILE (LINE * TAD_SIZE)          // channels of a tile
-
-struct __align__(2 * sizeof(Real)) Entry { Real weight; int row; };  // row counts Reals from the start of a tile
-struct __align__(16) Pair { Entry a, b; };
 union __align__(4 * sizeof(Scalar)) Four { Scalar v[4]; int words[sizeof(Scalar)]; };
-
-// What a bin adds up besides its list, where the sums of four do not fit there: `fours` rows with one weight.
-struct __align__(16) Head {
-    int size;       // of the list, or one of the marks below
-    int four_row;
-    int fours;
-    Real four_weight;
-};
-#define TOO_LONG -1     // for a list: go sample by sample
-#define UNUSABLE -2     // of a roi that is not finite or has no batch entry
-#define NOT_MINE -3     // not for this block
-
-// Where a bin's list begins, in entries; the shift lets four bins that are read together lie in different banks.
-__device__ __forceinline__ int list_start(int bin, int capacity) {
-    return bin * capacity + (bin >> 2) * (16 / (int)sizeof(Entry));
-}
-
-struct ListTaker {
-    Entry* list;
-    Head head;
-    int capacity, snippets;
-    int lead, lead_end, tail, tail_at;  // of the run: single snippets lead..lead_end-1, and tail.. from entry tail_at on
-
-    __device__ __forceinline__ void put(int row, Real weight) {
-        if (head.size < capacity) {
-            list[head.size].weight = weight;
-            list[head.size].row = row * TILE;
-        }
-        ++head.size;
-    }
-    __device__ __forceinline__ void one(int snippet, Real weight) { put(snippet, weight); }
-    // A snippet of the run, which stands alone in the list or is part of a sum of four
-    __device__ __forceinline__ void more(int snippet, Real weight) {
-        int at = -1;
-        if (snippet >= lead && snippet < lead_end) at = snippet - lead;
-        if (snippet >= tail && tail_at + snippet - tail < head.size && list[tail_at + snippet - tail].row == snippet * TILE)
-            at = tail_at + snippet - tail;
-        if (at >= 0) list[at].weight += weight;
-        else put(snippet, weight);
-    }
-    __device__ __forceinline__ void run(int from, int to, Real weight) {
-        const int aligned = (from + 3) & ~3, fours = ((to & ~3) - aligned) >> 2;
-        lead = lead_end = from;
-        if (fours > 0) {
-            lead_end = aligned;
-            for (int k = from; k < aligned; ++k) put(k, weight);
-            const int row = snippets + (aligned >> 2);
-            from = to & ~3;
-            if (fours <= capacity - 10) {
-                for (int i = 0; i < fours; ++i) put(row + i, weight);
-            } else {
-                head.four_row = row * TILE;
-                head.fours = fours;
-                head.four_weight = weight;
-            }
-        }
-        tail = from;
-        tail_at = head.size;
-        for (; from < to; ++from) put(from, weight);
-    }
-};
-
-// Values of a tile: row k < T holds snippet k, row T + q the sum of snippets 4q..4q+3.
-__device__ __forceinline__ int tile_size(const Problem& problem) {
-    return (problem.snippets + problem.snippets / 4) * TILE;
-}
 
 __device__ void load_tile(const Problem& problem, Real* tile, int entry, int channel) {
     const int snippets = problem.snippets, column = threadIdx.x % TILE, step = blockDim.x / TILE;
@@ -143,19 +71,29 @@ __device__ __forceinline__ void add_row(Sum* sum, Real weight, const Real* row) 
     }
 }
 
-// Four neighbouring bins, side by side to keep many reads under way. Their lists are padded to `most`.
-__device__ __forceinline__ void add_lists(const Entry* list, int capacity, int most, const Real* column, Sum* sums) {
+#define AHEAD (TAD_SIZE == 1 ? 4 : 3)  // entries that are read before the rows of those before them are added
+
+// Adds the list of a bin. Its length differs among the bins that a warp reads together. Up to AHEAD entries after its
+// end are read, and not used.
+__device__ __forceinline__ void add_list(const Entry* list, int size, const Real* column, Sum* sum) {
+    Entry entries[AHEAD];
+#pragma unroll
+    for (int i = 0; i < AHEAD; ++i) entries[i] = list[i];
 #pragma unroll 1
-    for (int i = 0; i < most; i += 2) {
-        Pair pairs[4];
+    for (; size >= AHEAD; size -= AHEAD) {
+        Entry next[AHEAD];
+        list += AHEAD;
 #pragma unroll
-        for (int j = 0; j < 4; ++j) pairs[j] = *(const Pair*)(list + i + j * capacity);
+        for (int i = 0; i < AHEAD; ++i) next[i] = list[i];
 #pragma unroll
-        for (int j = 0; j < 4; ++j) {
-            add_row(sums + j, pairs[j].a.weight, column + pairs[j].a.row);
-            add_row(sums + j, pairs[j].b.weight, column + pairs[j].b.row);
+        for (int i = 0; i < AHEAD; ++i) {
+            add_row(sum, entries[i].weight, column + entries[i].row);
+            entries[i] = next[i];
         }
     }
+#pragma unroll
+    for (int i = 0; i < AHEAD - 1; ++i)
+        if (i < size) add_row(sum, entries[i].weight, column + entries[i].row);
 }
 
 // What is not in the lists: sums of four beside them, nothing at all, rois that cannot be used.
@@ -165,42 +103,68 @@ __device__ __forceinline__ void add_rest(const Head& head, const Real* column, S
     for (int i = 0; i < head.fours; ++i) add_row(sum, head.four_weight, column + head.four_row + i * TILE);
 }
 
-// Nobody reads the output before much else has passed through the caches, so it need not stay there.
-__device__ __forceinline__ void stream(Four* target, const Four& four) {
+// Nobody reads the output before much else has passed through the caches, so it need not stay there. A condition inside
+// the instruction spares a branch around it.
+__device__ __forceinline__ void stream(Four* target, const Four& four, bool wanted) {
 #ifdef __CUDA_ARCH__
 #if TAD_SCALAR < 2
 #pragma unroll
     for (int i = 0; i < (int)sizeof(Scalar); i += 4)
-        asm volatile("st.global.cs.v4.b32 [%0], {%1, %2, %3, %4};" :: "l"((int*)target + i), "r"(four.words[i]),
-                     "r"(four.words[i + 1]), "r"(four.words[i + 2]), "r"(four.words[i + 3]) : "memory");
+        asm volatile("{.reg .pred p; setp.ne.s32 p, %5, 0; @p st.global.cs.v4.b32 [%0], {%1, %2, %3, %4};}"
+                     :: "l"((int*)target + i), "r"(four.words[i]), "r"(four.words[i + 1]), "r"(four.words[i + 2]),
+                     "r"(four.words[i + 3]), "r"((int)wanted) : "memory");
 #else
-    asm volatile("st.global.cs.v2.b32 [%0], {%1, %2};" :: "l"(target), "r"(four.words[0]), "r"(four.words[1]) : "memory");
+    asm volatile("{.reg .pred p; setp.ne.s32 p, %3, 0; @p st.global.cs.v2.b32 [%0], {%1, %2};}"
+                 :: "l"(target), "r"(four.words[0]), "r"(four.words[1]), "r"((int)wanted) : "memory");
 #endif
 #else
-    *target = four;
+    if (wanted) *target = four;
 #endif
 }
 
-// Writes four neighbouring bins of each lane's channels, where all four belong to one roi. The lanes first trade places, so
-// that those which write one row of the result stand side by side: eight lanes that write eight rows would cost a pass of
-// the memory pipe each. `mine` tells whether the four bins are this block's.
-__device__ __forceinline__ void store_fours(const Problem& problem, const Task& task, int half, int channel, bool mine,
-                                            const Sum* sums) {
-    const int lane = threadIdx.x % 32, quarter = lane % 4, group = lane / 4, source = quarter * GROUPS + group;
-    const int first = half * 16 + quarter * 4, start = channel + group * VEC;
-    Scalar* row = (Scalar*)problem.result + bin_of(problem, task, first)
-                  + ((long long)roi_of(problem, task, first) * problem.channels + start) * problem.bins;
-    mine = from_lane((int)mine, source);
+__device__ __forceinline__ Four four_of(const Sum* sums, int u, int v) {
+    Four four;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) four.v[j] = to_scalar(sums[j].v[u][v]);
+    return four;
+}
+
+// The words of `first` where `choose` is true, else those of `second`.
+__device__ __forceinline__ Four either(bool choose, const Four& first, const Four& second) {
+    Four four;
+#pragma unroll
+    for (int word = 0; word < (int)sizeof(Four) / 4; ++word)
+        four.words[word] = choose ? first.words[word] : second.words[word];
+    return four;
+}
+
+// Writes 32 bins of each channel where four neighbours always belong to one roi. Eight lanes in a row write one row of
+// the result: lanes that write many rows would cost a pass of the memory pipe for each. A lane holds a quarter of
+// either half of a row (`halves`); it ends with eighths of the rows of two groups, its own and its neighbour's, and so
+// gives away one half and then the other. `mine` tells whether the quarters are this block's.
+__device__ __forceinline__ void store_rows(const Problem& problem, const Task& task, int channel, const bool* mine,
+                                           const Sum (*halves)[4]) {
+    const int lane = threadIdx.x % 32, quarter = lane % 4, half = lane / 4 % 2, pair = lane / 8, group = lane % GROUPS;
+    const int own = quarter * GROUPS + 2 * pair + half, other = own ^ 1, bin = half * 16 + quarter * 4;
+    const int start = channel + 2 * pair * VEC;
+    Scalar* row = (Scalar*)problem.result + bin_of(problem, task, bin)
+                  + ((long long)roi_of(problem, task, bin) * problem.channels + start) * problem.bins;
+    const int first_mine = from_lane((int)mine[0], own), second_mine = from_lane((int)mine[1], own);
+    const int left = (half ? second_mine : first_mine) ? problem.channels - start : 0;
 #pragma unroll
     for (int u = 0; u < TAD_SIZE; ++u)
 #pragma unroll
         for (int v = 0; v < VEC; ++v) {
-            Four four;
+            const Four low = four_of(halves[0], u, v), high = four_of(halves[1], u, v);
+            Four mine_first = either(group % 2 == 0, low, high), mine_then = either(group % 2 == 0, high, low);
 #pragma unroll
-            for (int j = 0; j < 4; ++j) four.v[j] = to_scalar(sums[j].v[u][v]);
-#pragma unroll
-            for (int word = 0; word < (int)sizeof(Four) / 4; ++word) four.words[word] = from_lane(four.words[word], source);
-            if (mine && start + u * LINE + v < problem.channels) stream((Four*)(row + (u * LINE + v) * problem.bins), four);
+            for (int word = 0; word < (int)sizeof(Four) / 4; ++word) {
+                mine_first.words[word] = from_lane(mine_first.words[word], own);
+                mine_then.words[word] = from_lane(mine_then.words[word], other);
+            }
+            const int at = u * LINE + v;
+            stream((Four*)(row + at * problem.bins), either(half == 0, mine_first, mine_then), at < left);
+            stream((Four*)(row + (at + VEC) * problem.bins), either(half == 0, mine_then, mine_first), at + VEC < left);
         }
 }
 
@@ -246,28 +210,31 @@ __device__ __forceinline__ void store_samples(const Problem& problem, const Task
 
 // The described bins of a task for one tile: 8 lanes a bin, so that four bins are read at once.
 __device__ __forceinline__ void apply_task(const Problem& problem, const Task& task, int channel, const Real* tile,
-                                           const Entry* lists, const Head* heads, int most, bool plain) {
+                                           const Entry* lists, const Head* heads, int size, bool plain) {
     const int lane = threadIdx.x % 32, group = lane % GROUPS, quarter = lane / GROUPS;
     const Real* column = tile + group * VEC;
-#pragma unroll 1
-    for (int half = 0; half < 2; ++half) {
-        const int first = half * 16 + quarter * 4;
-        if (half * 16 >= task.used) break;
-        Sum sums[4];
+    Sum halves[2][4];
+    bool mine[2][4];
 #pragma unroll
-        for (int j = 0; j < 4; ++j) set_all(sums + j, 0);
-        add_lists(lists + list_start(first, problem.capacity), problem.capacity, from_lane(most, first), column, sums);
-        bool mine[4] = {true, true, true, true};
-        if (!plain) {
+    for (int half = 0; half < 2; ++half)
 #pragma unroll
-            for (int j = 0; j < 4; ++j) {
-                const Head head = heads[first + j];
-                mine[j] = head.size != NOT_MINE;
-                add_rest(head, column, sums + j);
-            }
+        for (int j = 0; j < 4; ++j) {
+            const int bin = half * 16 + quarter * 4 + j;
+            set_all(&halves[half][j], 0);
+            add_list(lists + bin * problem.capacity, from_lane(size, bin), column, &halves[half][j]);
+            mine[half][j] = true;
+            if (plain) continue;
+            const Head head = heads[bin];
+            mine[half][j] = head.size != NOT_MINE;
+            add_rest(head, column, &halves[half][j]);
         }
-        if (problem.bins % 4 == 0) store_fours(problem, task, half, channel, mine[0], sums);
-        else store_bins(problem, task, first, channel + group * VEC, mine, sums);
+    if (problem.bins % 4 == 0) {
+        const bool firsts[2] = {mine[0][0], mine[1][0]};
+        store_rows(problem, task, channel, firsts, halves);
+    } else {
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+            store_bins(problem, task, half * 16 + quarter * 4, channel + group * VEC, mine[half], halves[half]);
     }
     if (plain) return;
     __syncwarp();
@@ -278,12 +245,12 @@ __device__ __forceinline__ void apply_task(const Problem& problem, const Task& t
     }
 }
 
-// Describes the bins of a task, one a lane; returns the size that the lists of each four lanes are padded to.
+// Describes the bins of a task, one a lane; returns the size of the lane's list.
 __device__ __forceinline__ int describe_task(const Problem& problem, const Task& task, const Comb& comb, int entry,
                                              bool mine, Entry* lists, Head* heads, bool* plain) {
     const int lane = threadIdx.x % 32, roi = roi_of(problem, task, lane);
     ListTaker take;
-    take.list = lists + list_start(lane, problem.capacity);
+    take.list = lists + lane * problem.capacity;
     take.capacity = problem.capacity;
     take.snippets = problem.snippets;
     take.head.size = take.head.four_row = take.head.fours = 0;
@@ -292,13 +259,6 @@ __device__ __forceinline__ int describe_task(const Problem& problem, const Task&
     if (mine && entry >= 0) describe(problem, comb, make_bin(comb, index, problem), roi, index, take);
     const bool fits = take.head.size <= problem.capacity;
     const int size = fits ? take.head.size : 0;
-    int most = max(size, __shfl_xor_sync(FULL, size, 1));
-    most = (max(most, __shfl_xor_sync(FULL, most, 2)) + 1) & ~1;
-    const int row = size > 0 ? take.list[size - 1].row : 0;  // the same row again, weighted 0
-    for (int i = size; i < most; ++i) {
-        take.list[i].weight = 0;
-        take.list[i].row = row;
-    }
     if (!fits) take.head.size = TOO_LONG;
     if (!mine) take.head.size = NOT_MINE;
     if (mine && entry < 0) {
@@ -307,14 +267,14 @@ __device__ __forceinline__ int describe_task(const Problem& problem, const Task&
     }
     heads[lane] = take.head;
     *plain = !__any_sync(FULL, take.head.size <= 0 || take.head.fours > 0);
-    return most;
+    return size;
 }
 
 // Every warp goes through its tasks, looking at the rois of as many tasks together as it has lanes for.
 __device__ __forceinline__ void do_tasks(const Problem& problem, int entry, int channel, const Real* tiles,
                                          unsigned char* memory) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
-    const int list_space = list_start(BINS - 1, problem.capacity) + problem.capacity;
+    const int list_space = BINS * problem.capacity;
     Entry* lists = (Entry*)memory + warp * list_space;
     Head* heads = (Head*)((Entry*)memory + warps * list_space) + warp * BINS;
     const Tasks tasks = all_tasks(problem);
@@ -347,12 +307,12 @@ __device__ __forceinline__ void do_tasks(const Problem& problem, int entry, int 
             const bool mine = lane < task.used && roi_of(problem, task, lane) < problem.rois_count
                               && owner_of(owner) == entry;
             bool plain;
-            const int most = describe_task(problem, task, shared_comb, owner, mine, lists, heads, &plain);
+            const int size = describe_task(problem, task, shared_comb, owner, mine, lists, heads, &plain);
             __syncwarp();
             for (int group = 0; group < problem.groups; ++group) {
                 const int start = channel + group * TILE;
                 if (start < problem.channels)
-                    apply_task(problem, task, start, tiles + group * tile_size(problem), lists, heads, most, plain);
+                    apply_task(problem, task, start, tiles + group * tile_size(problem), lists, heads, size, plain);
             }
             __syncwarp();
         }
@@ -370,8 +330,8 @@ __device__ __forceinline__ Part part_of(const Problem& problem) {
     return part;
 }
 
-// Grid: (batch entries * parts of the channels, slices). Dynamic shared memory: tiles, then each warp's lists and heads.
-extern "C" __global__ void __launch_bounds__(640) align1d_forward(const Problem problem) {
+// Grid: (batch entries * parts of the channels, slices). Dynamic shared memory: tiles, each warp's lists, and heads.
+extern "C" __global__ void __launch_bounds__(512) align1d_forward(const Problem problem) {
     extern __shared__ __align__(16) unsigned char shared[];
     const Part part = part_of(problem);
     Real* tiles = (Real*)shared;
@@ -386,7 +346,7 @@ extern "C" __global__ void __launch_bounds__(512) align1d_tiles(const Problem pr
     load_tile(problem, problem.tiles + (long long)blockIdx.x * tile_size(problem), part.entry, part.channel);
 }
 
-extern "C" __global__ void __launch_bounds__(640) align1d_forward_long(const Problem problem) {
+extern "C" __global__ void __launch_bounds__(512) align1d_forward_long(const Problem problem) {
     extern __shared__ __align__(16) unsigned char shared[];
     const Part part = part_of(problem);
     do_tasks(problem, part.entry, part.channel, problem.tiles + (long long)blockIdx.x * tile_size(problem), shared);

@@ -15,6 +15,7 @@ ROW_BYTES = 128       # of channels in a row of a forward tile
 BINS = 32             # bins that a warp describes together
 LEAST_CAPACITY = 10   # entries of a bin's list: two ends, two corrections, six snippets beside the sums of four
 WARP = 32             # snippets of a warp of the backward kernel
+MOST_WARPS = 8        # of a block of the backward kernel
 TASK_BYTES = {4: 64, 8: 80}  # of a task that waits for its block, for each size of what is added up in
 RESERVED = 1024       # bytes of shared memory that the driver keeps for itself in each block
 
@@ -66,7 +67,7 @@ def ceil_div(a, b):
 
 
 @functools.lru_cache(maxsize=4096)
-def forward_layout(shape, machine, registers=96):
+def forward_layout(shape, machine, registers=128):
     """The layout of the forward kernel.
 
     :param registers: of a thread of the kernel, from the driver.
@@ -87,7 +88,7 @@ def forward_blocks(shape, machine, vectors):
     wanted = ceil_div(shape.channels, vectors * ROW_BYTES // shape.real)
     room = machine.shared_per_block
     least = 12 if vectors > 1 else 4
-    warps = next((warps for warps in (20, 16, 12, 8, 4) if warps >= least and tile + warps * lists <= room), None)
+    warps = next((warps for warps in (16, 12, 8, 4) if warps >= least and tile + warps * lists <= room), None)
     if warps is None or (vectors > 1 and shape.channels * shape.real <= ROW_BYTES):
         return None
     groups = max(1, min(4 // vectors, wanted, (room - warps * lists) // tile))
@@ -112,12 +113,12 @@ def tile_bytes(shape):
 def list_capacity(shape):
     """Entries of a bin's list that hold any bin of a roi no longer than the sequence, if that is not too much."""
     fours = ceil_div(shape.snippets, shape.bins) // 4
-    return LEAST_CAPACITY + min(4, fours + fours % 2 if fours > 1 else 0)
+    return LEAST_CAPACITY + min(4, fours + fours % 2 if fours > 1 else 0) + 1  # odd, so that lists begin in all banks
 
 
 def list_bytes(capacity, real):
     """Shared memory of the lists and heads of one warp of the forward kernel."""
-    return ((BINS - 1) // 4 * VECTOR_BYTES + BINS * capacity * 2 * real) + BINS * 4 * real
+    return BINS * capacity * 2 * real + BINS * 4 * real
 
 
 @functools.lru_cache(maxsize=4096)
@@ -125,10 +126,10 @@ def backward_layout(shape, machine, registers=256):
     """The layout of the backward kernel: as many channels in a block as the sequence leaves warps and memory for."""
     most = 256 // shape.real  # MOST_PAIRS of the kernel
     sizes = [size for size in program.SIZES["backward"] if size <= most]
-    # The weights of a bin serve all channels of a lane; but a block that owns a part of the sequence reads gradients that
-    # another reads too
+    # The weights of a bin serve all channels of a lane; but a block that owns a part of the sequence reads gradients
+    # that another reads too
     wanted = next((size for size in sizes if 2 * size >= shape.channels), most)
-    if shape.snippets > 8 * WARP:
+    if shape.snippets > MOST_WARPS * WARP:
         wanted = min(wanted, most // 2)
     candidates = [backward_blocks(shape, machine, size, groups, registers)
                   for size in sizes[::-1] if size <= wanted for groups in (8, 4, 2, 1)]
@@ -141,15 +142,15 @@ def backward_layout(shape, machine, registers=256):
 
 
 def backward_blocks(shape, machine, size, groups, registers):
-    """Blocks for ``groups`` times ``size`` pairs of channels, or None if that is too many; grid and slices are left open."""
+    """Blocks for ``groups`` x ``size`` pairs of channels, or None if these are too many; grid and slices are open."""
     all_warps = ceil_div(shape.snippets, WARP * (256 // shape.real // size))
-    windows = ceil_div(all_warps, 8)
+    windows = ceil_div(all_warps, MOST_WARPS)
     warps = ceil_div(all_warps, windows)
-    if groups > 1 and (groups * warps > 8 or (groups - 1) * 2 * size >= shape.channels):
+    if groups > 1 and (groups * warps > MOST_WARPS or (groups - 1) * 2 * size >= shape.channels):
         return None
     threads = WARP * warps * groups
     capacity = min(threads, 256 if machine.shared_per_block > 2 ** 17 else 64)
-    fixed = capacity * TASK_BYTES[shape.real] + 4 * warps * groups
+    fixed = capacity * TASK_BYTES[shape.real] + 4 * MOST_WARPS
     place = 2 * groups * size * 2 * BINS * shape.real
     # Two tasks at least, if they fit, and no more than 8 or what leaves room for as many blocks as registers allow
     blocks = max(1, 65536 // (threads * registers))

@@ -8,6 +8,7 @@ from tad.ops.align1d_cuda import cache, driver, nvrtc
 HERE = os.path.dirname(os.path.abspath(__file__))
 KERNELS = ("forward", "backward")
 SCALARS = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 3}  # TAD_SCALAR of bins.cu
+FILES = {"forward": ("bins.cu", "lists.cu", "forward.cu"), "backward": ("bins.cu", "backward.cu")}
 # TAD_SIZE: vectors of channels that a lane of the forward kernel holds; pairs of them for one of the backward kernel
 SIZES = {"forward": (1, 2), "backward": (8, 16, 32, 64)}
 
@@ -28,7 +29,7 @@ def compile_options(architecture, scalar="float32", size=1):
 def source(kernel):
     """The CUDA source of one of :data:`KERNELS`, in one text."""
     parts = []
-    for name in ("bins.cu", kernel + ".cu"):
+    for name in FILES[kernel]:
         with open(os.path.join(HERE, name), encoding="utf-8") as stream:
             parts.append('#line 1 "%s"\n%s' % (name, stream.read()))
     return "".join(parts)

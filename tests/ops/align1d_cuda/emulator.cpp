@@ -69,6 +69,16 @@ static double __dmul_rn(double a, double b) { return a * b; }
 static int min(int a, int b) { return a < b ? a : b; }
 static int max(int a, int b) { return a > b ? a : b; }
 
+// With the address sanitizer (see test_kernels.py) a read beside shared memory stops the program too.
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+static void fence(void* start, size_t size) { __asan_poison_memory_region(start, size); }
+static void unfence(void* start, size_t size) { __asan_unpoison_memory_region(start, size); }
+#else
+static void fence(void*, size_t) {}
+static void unfence(void*, size_t) {}
+#endif
+
 // Runs `body` for every thread of every block; returns how many blocks wrote outside their shared memory.
 template <class Body> static int run_grid(int x, int y, int threads, int shared_bytes, Body body) {
     const int zone = 4096;
@@ -80,6 +90,8 @@ template <class Body> static int run_grid(int x, int y, int threads, int shared_
         shared = memory.data() + zone;
         shared += (16 - (size_t)shared % 16) % 16;
         const size_t low = shared - memory.data();
+        fence(memory.data(), low);
+        fence(shared + shared_bytes, memory.size() - low - shared_bytes);
         warps.clear();
         for (int i = 0; i < (threads + 31) / 32; ++i) warps.push_back(std::make_unique<Warp>());
         block_barrier = std::make_unique<std::barrier<>>(threads);
@@ -92,6 +104,7 @@ template <class Body> static int run_grid(int x, int y, int threads, int shared_
                 block_barrier->arrive_and_drop();
             });
         for (auto& thread : running) thread.join();
+        unfence(memory.data(), memory.size());
         for (size_t i = 0; i < memory.size(); ++i)
             if ((i < low || i >= low + shared_bytes) && memory[i] != 0xa5) { ++broken; break; }
     }

@@ -50,7 +50,8 @@ def relative(found, wanted):
 def test_equals_the_reference(shape, ratio, dtype):
     values, rois = draw(shape, 60, dtype)
     # A position in a sequence of 9001 snippets is known to 1e-12 of a snippet in float64
-    limit = {torch.float64: 1e-12 * max(1.0, shape[2] / 1000.0), torch.float32: 2e-6, torch.float16: 4e-4}.get(dtype, 3e-3)
+    limit = {torch.float64: 1e-12 * max(1.0, shape[2] / 1000.0), torch.float32: 2e-6, torch.float16: 4e-4}
+    limit = limit.get(dtype, 3e-3)
     leaf = values.clone().requires_grad_()
     output = align1d(leaf, rois, shape[3], ratio)
     exact = align1d_ref.forward(values.double().cpu(), rois.double().cpu(), shape[3], ratio)

@@ -1,7 +1,10 @@
 """The CUDA kernels on the CPU, a thread for each of their threads: right numbers, and no access out of bounds.
 
 emulator.cpp stands for CUDA. Layouts are those that launch.py chooses for made-up GPUs, so that small problems meet
-several blocks and little shared memory.
+several blocks and little shared memory. Reads outside shared memory are found with the address sanitizer:
+
+    TAD_EMULATOR_ASAN=1 ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(g++ -print-file-name=libasan.so) \
+        python -m pytest tests/ops/align1d_cuda/test_kernels.py
 """
 
 import ctypes
@@ -58,9 +61,11 @@ class Emulator(object):
             defines = [option for option in program.compile_options("", np.dtype(dtype).name, size)
                        if option.startswith("-D")]
             # The GPU contracts to fused multiplications as well as not; without them the emulation is reproducible
-            subprocess.check_call(["g++", "-std=c++20", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-pthread"]
-                                  + defines + ["-include", os.path.join(HERE, "emulator.cpp"), "-o", path + ".so",
-                                               path + ".cpp"])
+            flags = ["-std=c++20", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-pthread"]
+            if os.environ.get("TAD_EMULATOR_ASAN"):
+                flags.append("-fsanitize=address")
+            flags += defines + ["-include", os.path.join(HERE, "emulator.cpp")]
+            subprocess.check_call(["g++"] + flags + ["-o", path + ".so", path + ".cpp"])
             self._libraries[key] = ctypes.CDLL(path + ".so")
         return self._libraries[key]
 

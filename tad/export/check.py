@@ -1,0 +1,130 @@
+"""Compares an exported model with the detector that it was made from, number by number, on random clips."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from tad.data.clips import Clip
+from tad.data.timegrid import TimeGrid
+from tad.errors import UserError
+from tad.export.convert import INPUTS, OUTPUTS
+from tad.postprocess.fusion import ScoredProposals
+
+CUT_TOLERANCE = 1e-3  # part by which a proposal that only one side has may beat the worst that was taken
+MOST_LOST = 0.02      # part of the proposals that only one side may have: near-ties at the cut
+
+
+class Difference(NamedTuple):
+    """Largest differences: of segments in snippets, and of probabilities."""
+
+    segments: float
+    scores: float
+
+    def within(self, other):
+        """Whether neither is more than the other's, or NaN."""
+        return self.segments <= other.segments and self.scores <= other.scores
+
+
+# Of every clip. The network divides by deviations: in one that hardly changes, float32's rounding grows on both sides
+TOLERANCE = Difference(1e-2, 1e-3)
+# Of the better half of the clips of each length
+TYPICAL_TOLERANCE = Difference(1e-3, 1e-4)
+BATCHES = (1, 3, 3)
+
+
+def session(model):
+    """An ONNX Runtime session on the CPU.
+
+    :param model: serialized model.
+    """
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def check_lengths(length, shortest):
+    """Lengths to try: the clip's own, and where others are allowed the shortest, and odd ones around."""
+    others = {shortest, shortest + 1, length // 2 + 1, length + 7} if length >= shortest else set()
+    return [length] + sorted(other for other in others if other >= shortest and other != length)
+
+
+def compare(runner, detector, channels, lengths, rng):
+    """The largest :class:`Difference` of exported model and detector on random clips.
+
+    :param runner: :func:`session`; ``detector`` in evaluation mode on the CPU.
+    :param rng: :class:`numpy.random.RandomState`
+    :raises UserError: they differ by more than the tolerances.
+    """
+    largest = []
+    for length in lengths:
+        found = [each for batch in BATCHES for each in _compare_batch(runner, detector, channels, length, batch, rng)]
+        typical = Difference(*(float(value) for value in np.median(found, axis=0)))
+        if not typical.within(TYPICAL_TOLERANCE):
+            raise UserError("the exported model differs from PyTorch by %.2g snippets and %.2g in scores in half of "
+                            "the clips of %d snippets, more than %g and %g; nothing was written"
+                            % (typical + (length,) + TYPICAL_TOLERANCE))
+        largest += found
+    return Difference(*(float(value) for value in np.max(largest, axis=0)))
+
+
+def _compare_batch(runner, detector, channels, length, batch, rng):
+    clips = [_random_clip(channels, length, rng) for _ in range(batch)]
+    features = np.stack([clip.features for clip in clips])
+    valid = np.array([clip.valid for clip in clips], np.int64)
+    found = split(runner.run(OUTPUTS, dict(zip(INPUTS, (features, valid)))))
+    with torch.no_grad():
+        expected = detector.propose(torch.from_numpy(features), clips)
+    return [difference(one, other, "a clip of %d snippets (%d valid, batch of %d)" % (length, clip.valid, batch))
+            for clip, one, other in zip(clips, found, expected)]
+
+
+def split(outputs):
+    """The outputs of a graph as one :class:`tad.postprocess.fusion.ScoredProposals` a clip."""
+    return [ScoredProposals(*(values[index, :count] for values in outputs[:-1]))
+            for index, count in enumerate(outputs[-1])]
+
+
+def difference(found, expected, place):
+    """The largest :class:`Difference` between the proposals of one clip, whose order may differ.
+
+    Proposals are chosen by startness x endness. Where one side takes the one of two near-ties and the other the other,
+    rounding decides; those are left out, if they are few.
+
+    :raises UserError: more than the tolerances, or one side has a proposal that the other should have.
+    """
+    if len(found.segments) != len(expected.segments):
+        raise UserError("the exported model gives %d proposals instead of %d in %s; nothing was written"
+                        % (len(found.segments), len(expected.segments), place))
+    largest = [Difference(0.0, 0.0)]
+    for one, other in ((found, expected), (expected, found)):
+        lost = 0
+        for row, nearest in enumerate(_nearest(one, other)):
+            if nearest.within(TOLERANCE):
+                largest.append(nearest)
+                continue
+            lost += 1
+            at_cut = one.boundaries[row] <= one.boundaries.min() * (1 + CUT_TOLERANCE)
+            if not at_cut or lost > max(2, MOST_LOST * len(one.segments)):
+                raise UserError("the exported model differs from PyTorch by %.2g snippets and %.2g in scores in %s, "
+                                "more than %g and %g; nothing was written" % (nearest + (place,) + TOLERANCE))
+    return Difference(*(float(value) for value in np.max(largest, axis=0)))
+
+
+def _nearest(proposals, others):
+    """How far each proposal is from the one of the others that is most like it."""
+    rows, columns = np.column_stack(proposals), np.column_stack(others)
+    scale = np.array([TOLERANCE.segments] * 2 + [TOLERANCE.scores] * (rows.shape[1] - 2))
+    for row in rows:
+        distance = np.abs(columns - row)
+        best = distance[np.argmin((distance / scale).max(axis=1))]
+        yield Difference(float(best[:2].max()), float(best[2:].max()))
+
+
+def _random_clip(channels, length, rng):
+    valid = int(rng.choice([length, rng.randint(max(2, length // 4), length + 1)]))
+    features = np.zeros((channels, length), np.float32)
+    features[:, :valid] = rng.standard_normal((channels, valid))
+    return Clip("random", features, valid, TimeGrid(0.0, 1.0), np.zeros((0, 2)), np.zeros(0, np.int64), -np.inf, np.inf)

@@ -1,0 +1,1 @@
+"""Starting the same command on other machines: in a pinned environment, in a container, through a cluster's queue."""

@@ -1,0 +1,93 @@
+"""Where the detections of ``tad predict`` go: one file, or a folder."""
+
+import os
+from typing import NamedTuple, Optional, Tuple
+
+from tad.data.annotations import Recording
+from tad.errors import UserError
+from tad.evaluation.detections import write_detections
+from tad.files import check_writable, make_folder
+from tad.postprocess.fusion import NOTHING
+from tad.report.subtitles import write_csv, write_srt, write_vtt
+from tad.report.timeline import draw_timelines, worth_drawing
+
+TABLES = {"json": write_detections, "csv": write_csv}   # one file for all recordings
+SUBTITLES = {"srt": write_srt, "vtt": write_vtt}        # one for each
+FORMATS = tuple(TABLES) + tuple(SUBTITLES)
+
+
+class Output(NamedTuple):
+    """``file`` is the one file to write, or None for files in ``folder`` named after the recordings."""
+
+    formats: Tuple[str, ...]
+    folder: str
+    file: Optional[str]
+    all_cues: bool
+
+    def write_one(self, name, found, classes):
+        """Write the subtitles of one recording; returns the paths."""
+        # Subtitles are for the eye: without a wish, no detection that is too faint for a picture
+        shown = found if self.all_cues else found.take(found.scores >= worth_drawing(found)[1])
+        paths = []
+        for kind in self.formats:
+            if kind in SUBTITLES:
+                paths.append(self.file or os.path.join(self.folder, file_name(name) + "." + kind))
+                SUBTITLES[kind](paths[-1], shown, classes)
+        return paths
+
+    def write_all(self, detections, classes):
+        """Write the tables of all recordings; returns the paths."""
+        paths = []
+        for kind in self.formats:
+            if kind in TABLES:
+                paths.append(self.file or os.path.join(self.folder, "detections." + kind))
+                TABLES[kind](paths[-1], detections, classes)
+        return paths
+
+    def draw(self, name, found, classes):
+        """Draw one recording; returns the path of the picture."""
+        blank = Recording(file_name(name), "", None, None, NOTHING.segments, ())
+        return draw_timelines(self.folder, [blank], {blank.id: found}, classes)[0]
+
+
+def plan_output(target, formats, ids, all_cues):
+    """Find out before the work where its result goes and that it can be written there.
+
+    :param target: file whose name ends like a format, or a folder.
+    :param formats: tuple of :data:`FORMATS`; empty for that of the file, else JSON.
+    :param ids: the recordings.
+    :param all_cues: subtitles show every detection.
+    :raises UserError: the formats do not fit in one file, or nothing can be written there.
+    """
+    for kind in formats:
+        if kind not in FORMATS:
+            raise UserError("--format takes %s, separated by commas, not '%s'" % (", ".join(FORMATS), kind))
+    ending = os.path.splitext(target)[1][1:].lower()
+    if ending not in FORMATS or os.path.isdir(target):
+        make_folder(target)
+        output = Output(formats or ("json",), target, None, all_cues)
+        check_writable(os.path.join(target, "detections.json"))
+        _check_names(ids)
+        return output
+    if formats not in ((), (ending,)):
+        raise UserError("--output %s is one file of the format %s; for %s give a folder"
+                        % (target, ending, ", ".join(formats)))
+    if ending in SUBTITLES and len(ids) > 1:
+        raise UserError("--output %s can hold the subtitles of one recording, not of %d; give a folder"
+                        % (target, len(ids)))
+    check_writable(target)
+    return Output((ending,), os.path.dirname(os.path.abspath(target)), target, all_cues)
+
+
+def file_name(name):
+    """An id as the name of a file: it may hold what a path must not."""
+    return name.replace("/", "_").replace(os.sep, "_")
+
+
+def _check_names(ids):
+    taken = {}
+    for name in ids:
+        other = taken.setdefault(file_name(name), name)
+        if other != name:
+            raise UserError("'%s' and '%s' would be written to the same file; predict them one after the other"
+                            % (other, name))
