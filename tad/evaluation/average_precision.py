@@ -111,6 +111,12 @@ def interpolated(precision):
     return np.maximum.accumulate(precision[::-1])[::-1]
 
 
+def interpolated_area(recall, precision):
+    """Area under any precision-recall curve with precision made monotonic; ``(N,)`` each, recall not falling."""
+    steps = np.diff(np.concatenate([[0.0], recall]))
+    return float(np.sum(steps * interpolated(precision)))
+
+
 def precision_at_recalls(ranking, recalls):
     """Interpolated precision of each class at some recalls, float64 ``(thresholds, classes, len(recalls))``."""
     curves = np.zeros((len(ranking.thresholds), len(ranking.instances), len(recalls)))

@@ -15,8 +15,8 @@ class DetectionTable(NamedTuple):
     """All detections of a file, in its order.
 
     ``names`` are the recordings' ids and ``labels`` the labels, both in the order in which the file has them;
-    ``recording`` and ``label`` int32 ``(N,)`` are places therein, ``segments`` float64 ``(N, 2)`` in seconds, ``scores``
-    float64 ``(N,)``. ``left_out`` are the ids that could not be detected in, as the file says.
+    ``recording`` and ``label`` int32 ``(N,)`` are places therein, ``segments`` float64 ``(N, 2)`` in seconds,
+    ``scores`` float64 ``(N,)``. ``left_out`` are the ids that could not be detected in, as the file says.
     """
 
     names: Tuple[str, ...]

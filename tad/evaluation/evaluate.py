@@ -7,7 +7,7 @@ import numpy as np
 from tad.errors import UserError
 from tad.evaluation.average_precision import average_precisions, rank
 from tad.evaluation.recall import average_recall
-from tad.evaluation.rules import Rules
+from tad.evaluation.rules import NO_RULES
 from tad.evaluation.scoring import open_scoring
 from tad.evaluation.segmentation import Grid, score_segments, score_snippets
 from tad.evaluation.thresholds import parse_thresholds, threshold_name
@@ -27,7 +27,10 @@ class Measures(NamedTuple):
     snippet_scores: Optional[str] = None
 
 
-def evaluate(ground_truth_path, detections_path, tiou, subset=None, rules=Rules(), measures=Measures()):
+MAP_ONLY = Measures()
+
+
+def evaluate(ground_truth_path, detections_path, tiou, subset=None, rules=NO_RULES, measures=MAP_ONLY):
     """Metrics as ``metrics.json`` holds them.
 
     As in the official evaluators, recordings of the subset without detections count as missed, detections in
@@ -44,7 +47,7 @@ def evaluate(ground_truth_path, detections_path, tiou, subset=None, rules=Rules(
     return evaluate_measures(open_scoring(ground_truth_path, detections_path, subset, rules), thresholds, measures)
 
 
-def evaluate_measures(scoring, thresholds, measures=Measures()):
+def evaluate_measures(scoring, thresholds, measures=MAP_ONLY):
     """Metrics of files that have been read.
 
     :param scoring: :class:`tad.evaluation.scoring.Scoring`
@@ -97,7 +100,7 @@ def proposal_metrics(scoring, thresholds, most):
     :param most: the largest average number of proposals a recording, at least 1.
     """
     curve = average_recall(scoring.truth, scoring.proposals, thresholds, most)
-    named = [number for number in NUMBERS if np.isclose(curve.numbers, number).any()]
+    named = sorted({number for number in NUMBERS if np.isclose(curve.numbers, number).any()} | {most})
     return {
         "AR": {str(number): float(curve.average[np.argmin(np.abs(curve.numbers - number))]) for number in named},
         "area": curve.area,

@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Instances(NamedTuple):
-    """N segments: ``recordings`` and ``labels`` int ``(N,)``, ``segments`` float64 ``(N, 2)`` in seconds, ``scores (N,)``.
+    """N segments: ``recordings``, ``labels`` int ``(N,)``, ``segments`` float64 ``(N, 2)`` in seconds, ``scores (N,)``.
 
     Recordings and labels are numbers that ground truth and detections share; a recording of -1 is one that the ground
     truth lacks. Ground truth has no use for ``scores``.

@@ -12,8 +12,8 @@ PAIRS_AT_ONCE = 1 << 20  # detections and instances compared at a time: about 10
 class Pairs(NamedTuple):
     """Detections and instances that overlap enough to matter, in the order in which they are tried.
 
-    ``detection`` and ``instance`` int ``(P,)``, ``tiou`` float64 ``(P,)``; detections rise, the tIoU of one falls, and of
-    instances of equal tIoU the later comes first.
+    ``detection`` and ``instance`` int ``(P,)``, ``tiou`` float64 ``(P,)``; detections rise, the tIoU of one falls, and
+    of instances of equal tIoU the later comes first.
     """
 
     detection: np.ndarray
@@ -64,7 +64,8 @@ def match(pairs, threshold, instances):
     earliest = np.empty(instances, np.int64)
     while len(asking):
         wanted = instance[asking]
-        earliest[wanted[::-1]] = asking[::-1]   # of several that ask for an instance, the last one written is the earliest
+        # Of several that ask for an instance, the last one written is the earliest
+        earliest[wanted[::-1]] = asking[::-1]
         asked = asking[earliest[wanted] == asking]
         before = kept[instance[asked]]
         kept[instance[asked]] = np.minimum(asked, before)

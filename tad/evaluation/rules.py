@@ -16,6 +16,9 @@ class Rules(NamedTuple):
     ignored: Tuple[str, ...] = ()
 
 
+NO_RULES = Rules()
+
+
 def read_blocked(path):
     """The ids in a file: a JSON list of them, or one a line.
 
@@ -33,8 +36,8 @@ def read_blocked(path):
 def read_class_map(path):
     """New labels by the labels of a detections file.
 
-    ``{"from": "to"}``; or names by number, as ``{"name": number}``, ``["name of 0", ...]``, or lines ``number name`` with a
-    space, comma or tab between.
+    ``{"from": "to"}``; or names by number, as ``{"name": number}``, ``["name of 0", ...]``, or lines ``number name``
+    with a space, comma or tab between.
 
     :raises UserError: the file holds anything else, or one label twice.
     """
@@ -56,13 +59,14 @@ def read_class_map(path):
 
 
 def _json_pairs(path, text):
-    read_json(path, "class map")  # for its words on what is not JSON
-    document = json.loads(text, object_pairs_hook=lambda pairs: pairs) if text.lstrip()[0] == "{" else \
-        list(enumerate(json.loads(text)))
-    if all(isinstance(value, str) for _, value in document):
-        return [(str(key), value) for key, value in document]
-    if all(isinstance(value, int) and not isinstance(value, bool) for _, value in document):
-        return [(str(value), key) for key, value in document]
+    named = isinstance(read_json(path, "class map"), dict)
+    # As pairs, so that a label that stands there twice is seen
+    document = json.loads(text, object_pairs_hook=list)
+    pairs = document if named else list(enumerate(document))
+    if all(isinstance(value, str) for _, value in pairs):
+        return [(str(key), value) for key, value in pairs]
+    if named and all(isinstance(value, int) and not isinstance(value, bool) for _, value in pairs):
+        return [(str(value), key) for key, value in pairs]
     return []
 
 

@@ -10,7 +10,7 @@ from tad.data.naming import count
 from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import read_detection_table
 from tad.evaluation.instances import Instances
-from tad.evaluation.rules import Rules, read_blocked, read_class_map
+from tad.evaluation.rules import NO_RULES, read_blocked, read_class_map
 
 ELSEWHERE = -1   # the number of every recording outside the scored subset
 UNKNOWN = -1     # and of every label that counts for nothing
@@ -21,8 +21,9 @@ class Scoring(NamedTuple):
     """What measures are made of.
 
     ``recordings`` are scored, in the order of their numbers; ``labels`` likewise, sorted. ``truth``, ``found`` and
-    ``ignored`` (ambiguous instances of no class) are :class:`tad.evaluation.instances.Instances`; ``found`` holds detections
-    of known labels, ``proposals`` of any (label -1 where it is unknown). ``handling`` goes into ``metrics.json``.
+    ``ignored`` (ambiguous instances of no class) are :class:`tad.evaluation.instances.Instances`; ``found`` holds
+    detections of known labels, ``proposals`` of any (label -1 where it is unknown). ``handling`` goes into
+    ``metrics.json``.
     """
 
     recordings: List[Recording]
@@ -35,7 +36,7 @@ class Scoring(NamedTuple):
     handling: Dict[str, Any]
 
 
-def open_scoring(ground_truth_path, detections_path, subset=None, rules=Rules()):
+def open_scoring(ground_truth_path, detections_path, subset=None, rules=NO_RULES):
     """Read both files, and apply the rules as the official evaluators do.
 
     :param subset: name of the subset; None when the file has one only, ``all`` for every one.

@@ -1,10 +1,9 @@
 """Detections as labels of snippets: per-snippet mAP, and what action segmentation reports."""
 
-import os
-
 import numpy as np
 
 from tad.errors import UserError
+from tad.evaluation.snippet_scores import read_snippet_scores
 
 OVERLAPS = (10, 25, 50)  # percent, of F1@k
 BACKGROUND = -1
@@ -62,7 +61,7 @@ def score_snippets(scoring, grid, folder=None):
     :returns: list of float (None for a class that no snippet has), number of snippets, ``detections`` or the folder.
     """
     if folder is not None:
-        scores, counts = _saved_scores(scoring, folder)
+        scores, counts = read_snippet_scores(folder, scoring.recordings, scoring.labels)
         grid = Grid.even(scoring.recordings, counts)
     found = _inside(scoring.found)
     found = found.take(np.argsort(found.scores, kind="mergesort"))
@@ -163,7 +162,7 @@ def edit_score(given, wanted):
 
 
 def _reach(recordings):
-    """Seconds of each recording: its duration, or up to its last annotation where it has none; float ``(recordings,)``."""
+    """Seconds of each recording, up to its last annotation where the duration is not known; float ``(recordings,)``."""
     return np.array([recording.duration_s if recording.duration_s is not None
                      else max(recording.segments_s.max(initial=0.0), 0.0) for recording in recordings], np.float64)
 
@@ -180,31 +179,3 @@ def _labels(grid, instances):
         several[first:last] |= (before != BACKGROUND) & (before != label)
         labels[first:last] = label
     return labels, int(several.sum())
-
-
-def _saved_scores(scoring, folder):
-    """Scores ``(all snippets, classes)`` in the order of the scored recordings and labels, and snippets of each."""
-    try:
-        with open(os.path.join(folder, "classes.txt"), encoding="utf-8") as stream:
-            names = [line.strip() for line in stream if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError("cannot read the labels of the columns in %s: %s" % (os.path.join(folder, "classes.txt"), error))
-    lacking = [label for label in scoring.labels if label not in names]
-    if lacking:
-        raise UserError("%s has no line '%s', a label of the annotations" % (os.path.join(folder, "classes.txt"),
-                                                                            lacking[0]))
-    columns = [names.index(label) for label in scoring.labels]
-    parts = [_saved(os.path.join(folder, recording.id + ".npy"), len(names))[:, columns]
-             for recording in scoring.recordings]
-    return np.concatenate(parts), np.array([len(part) for part in parts])
-
-
-def _saved(path, classes):
-    try:
-        scores = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise UserError("cannot read per-snippet scores %s: %s" % (path, error))
-    if scores.ndim != 2 or scores.shape[1] != classes or scores.dtype.kind != "f" or not np.isfinite(scores).all():
-        raise UserError("%s must hold finite scores of shape (snippets, %d), as classes.txt has %d lines; it has shape "
-                        "%s and type %s" % (path, classes, classes, scores.shape, scores.dtype))
-    return scores

@@ -39,9 +39,10 @@ class JsonStream:
             try:
                 value, end = self._decode(self._text, self._at)
             except ValueError as error:
+                fault = self._fault(getattr(error, "msg", str(error)), getattr(error, "pos", self._at))
                 if self._more():
                     continue
-                raise self._fault(getattr(error, "msg", str(error)), getattr(error, "pos", self._at))
+                raise fault
             except RecursionError:
                 raise UserError("%s is nested too deeply" % self._called)
             if end == len(self._text) and self._more():

@@ -134,8 +134,9 @@ def _worst_first(diagnosis):
 
 
 def _class_line(label, values, types, width):
-    return _row(label, ["%.3f" % values["AP_N"], "%.1f" % (100 * values["false_negatives"])]
-                + _percents(values["errors"][name] for name in types) + [next(iter(values["confused_with"]), "-")], width)
+    cells = ["%.3f" % values["AP_N"], "%.1f" % (100 * values["false_negatives"])]
+    cells += _percents(values["errors"][name] for name in types) + [next(iter(values["confused_with"]), "-")]
+    return _row(label, cells, width)
 
 
 def _percents(parts):

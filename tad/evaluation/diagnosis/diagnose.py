@@ -6,7 +6,16 @@ from tad.data.naming import count
 from tad.errors import UserError
 from tad.evaluation.average_precision import precision_at_recalls, rank
 from tad.evaluation.diagnosis.characteristics import measure, read_characteristics, sort_into_buckets
-from tad.evaluation.diagnosis.errors import MULTIPLES, TYPES, classify, confusions, gains, profile, shares, top_detections
+from tad.evaluation.diagnosis.errors import (
+    MULTIPLES,
+    TYPES,
+    classify,
+    confusions,
+    gains,
+    profile,
+    shares,
+    top_detections,
+)
 from tad.evaluation.diagnosis.sensitivity import by_characteristic, mean_of_known, missed, normalized_map
 from tad.evaluation.thresholds import threshold_name
 

@@ -15,14 +15,14 @@ LEAST_TIOU = 0.1      # below it a detection has nothing to do with an instance
 
 
 class Errors(NamedTuple):
-    """``types`` int ``(thresholds, N)``: for each detection; ``nearest`` int ``(N,)``: the label of its best instance."""
+    """``types`` int ``(thresholds, N)`` of detections; ``nearest`` int ``(N,)``, the label of their best instance."""
 
     types: np.ndarray
     nearest: np.ndarray
 
 
 def top_detections(ranking):
-    """Which detections are among the best ``MULTIPLES`` times G of their class, and at which multiple: int, from 0."""
+    """At which multiple of G, the number of instances of its class, each detection stands: int ``(N,)``, from 0."""
     position = np.arange(len(ranking.found.labels)) - ranking.edges[ranking.found.labels]
     return position // np.maximum(ranking.instances, 1)[ranking.found.labels]
 
@@ -31,8 +31,8 @@ def classify(ranking, truth):
     """The type of each detection at each threshold.
 
     What is no true positive is judged by the instance of any label with the highest tIoU: at or above the threshold it
-    is a double detection or has a wrong label, at or above ``LEAST_TIOU`` it is badly localized or, if the label is wrong
-    too, a confusion; the rest is background. Of instances of equal tIoU, one of the detection's own label counts.
+    is a double detection or has a wrong label, at or above ``LEAST_TIOU`` it is badly localized or, if the label is
+    wrong too, a confusion; the rest is background. Of instances of equal tIoU, one of the detection's label counts.
 
     :returns: :class:`Errors`
     """
