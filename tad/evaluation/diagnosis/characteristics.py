@@ -94,7 +94,8 @@ def sort_into_buckets(computed, given, style):
 def _bucket(values, borders):
     place = np.searchsorted(borders, values, side="left") - 1
     place[values == borders[0]] = 0
-    place[np.isnan(values) | (values > borders[-1])] = -1
+    # Behind the last bucket: larger values, and NaN, which sorts last
+    place[place >= len(borders) - 1] = -1
     return place
 
 
