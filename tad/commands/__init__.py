@@ -5,4 +5,5 @@ Modules import what is heavy (PyTorch, matplotlib) inside functions, so that ``t
 
 from tad.commands import data, demo, doctor, evaluation, export, init, machines, predict, report, training
 
-COMMANDS = (data, init, training, evaluation, report, predict, export, machines, demo, doctor)  # in the order of ``tad --help``
+# In the order of ``tad --help``
+COMMANDS = (data, init, training, evaluation, report, predict, export, machines, demo, doctor)

@@ -11,7 +11,8 @@ def add(verbs):
     verb.add_argument("--output", metavar="FILE.html",
                       help="default: report/index.html in the run folder, or report.html here for several")
     verb.add_argument("--ground-truth", metavar="FILE", help="annotations to score by (default: the run's own)")
-    verb.add_argument("--subset", metavar="NAME", help="subset to score; 'all' takes every one (default: the run's own)")
+    verb.add_argument("--subset", metavar="NAME",
+                      help="subset to score; 'all' takes every one (default: the run's own)")
     verb.add_argument("--tiou", metavar="THRESHOLDS", help="first:step:last or a,b,c (default: the run's own)")
     verb.add_argument("--figures", metavar="FOLDER", help="also write the charts there as PNG and SVG")
     verb.add_argument("--tables", metavar="FOLDER", help="also write the tables there as CSV and LaTeX")

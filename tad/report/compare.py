@@ -10,7 +10,7 @@ from tad.errors import DataWarning
 from tad.evaluation.average_precision import interpolated_area
 from tad.evaluation.thresholds import threshold_name
 from tad.report.inputs import Run
-from tad.report.matching import NONE, Table, by_score, kinds, match, overlapping, same_label
+from tad.report.matching import NONE, Table, by_score, kinds, match, overlapping, rank_in_group, same_label
 
 RECALLS = np.linspace(0.0, 1.0, 101)  # where precision is drawn
 BEST_KNOWN_TIOU = 0.5  # at which errors are told, where the run is scored at it
@@ -24,8 +24,8 @@ class Result(NamedTuple):
 
     ``found`` is a :class:`tad.report.matching.Table` with falling scores, ``kind`` and ``partner`` ``(N,)`` what each
     detection is at the comparison's ``at``; ``reached (M,)`` the score of the detection that takes each instance, NaN
-    for missed ones; ``ap`` float64 ``(K, thresholds)``; ``precision (K, thresholds, 101)`` the interpolated precision at
-    ``RECALLS``; ``recall (100,)`` the average recall of the best 1, 2, ..., 100 detections of a recording.
+    for missed ones; ``ap`` float64 ``(K, thresholds)``; ``precision (K, thresholds, 101)`` the interpolated precision
+    at ``RECALLS``; ``recall (100,)`` the average recall at 1, 2, ..., 100 detections a recording on average.
     """
 
     run: Run
@@ -78,8 +78,8 @@ def compare(runs):
                    for label, (start, end) in zip(recording.labels, recording.segments_s.tolist()))
     thresholds = runs[0].thresholds
     at = min(thresholds, key=lambda value: (abs(value - BEST_KNOWN_TIOU), value))
-    results = [_result(run, table, by_score(_found(run, recording_number, label_number)), thresholds, at, len(known),
-                       len(truth)) for run in runs]
+    results = [_result(run, table, by_score(_found(run, recording_number, label_number)), thresholds, at, len(known))
+               for run in runs]
     return Comparison(ids, len(truth), np.array(durations + [np.nan] * len(outside)), labels, len(known), table,
                       thresholds, at, results)
 
@@ -94,7 +94,7 @@ def _table(rows):
     return Table(values[:, 0].astype(np.int64), values[:, 1].astype(np.int64), values[:, 2:4], values[:, 4])
 
 
-def _result(run, truth, found, thresholds, at, counted, scored):
+def _result(run, truth, found, thresholds, at, counted):
     pairs = overlapping(truth, found)
     own = same_label(pairs, truth, found)
     size = len(found.recordings)
@@ -110,7 +110,7 @@ def _result(run, truth, found, thresholds, at, counted, scored):
     kind, partner = kinds(pairs, truth, found, taken, at, counted)
     reached = np.full(len(truth.labels), np.nan)
     reached[taken[taken != NONE]] = found.scores[taken != NONE]
-    result = Result(run, found, kind, partner, reached, ap, precision, average_recall(truth, found, pairs, scored))
+    result = Result(run, found, kind, partner, reached, ap, precision, average_recall(truth, found, pairs))
     _check_metrics(run, result)
     return result
 
@@ -124,32 +124,32 @@ def _curve(right, instances):
     return interpolated_area(recall, precision), envelope[np.searchsorted(recall, RECALLS - 1e-9)]
 
 
-def average_recall(truth, found, pairs, scored):
-    """Average recall of the best 1, 2, ..., 100 detections of each recording, whatever their label.
+def average_recall(truth, found, pairs):
+    """Average recall at 1, 2, ..., 100 proposals a recording on average: ActivityNet's AR@AN, labels left aside.
 
-    The mean over tIoU 0.5:0.05:0.95 of the part of all instances that one of those detections overlaps as much.
+    From each recording the same part of its detections is taken, the best ones, so that a recording with instances has
+    so many on average; the recall is that at tIoU 0.5:0.05:0.95, averaged.
 
-    :param found: falling scores.
-    :param scored: recordings from this number on have no instances.
+    :param found: falling scores; in recordings without instances they only lower that part.
     :returns: float64 ``(100,)``
     """
-    rank = _rank(found.recordings)
-    first = np.zeros((len(PROPOSAL_TIOU), MOST_PROPOSALS + 1))
-    for index, threshold in enumerate(PROPOSAL_TIOU):
+    recordings = np.unique(truth.recordings)
+    size = int(max(found.recordings.max() if len(found.recordings) else 0, recordings.max())) + 1
+    have = np.bincount(found.recordings, minlength=size)
+    part = MOST_PROPOSALS * len(recordings) / float(max(len(found.recordings), 1))
+    have = np.minimum((have * part).astype(np.int64), have)
+    total = max(have[recordings].sum(), 1)
+    averages = np.arange(1, MOST_PROPOSALS + 1)
+    parts = averages / float(MOST_PROPOSALS) * (MOST_PROPOSALS * len(recordings) / float(total))
+    own = have[truth.recordings]
+    taken = np.minimum((own[None] * parts[:, None]).astype(np.int64), own[None])
+    rank, recall = rank_in_group(found.recordings), np.zeros(MOST_PROPOSALS)
+    for threshold in PROPOSAL_TIOU:
         enough = pairs.take(pairs.tiou >= threshold)
-        best = np.full(len(truth.labels), MOST_PROPOSALS, np.int64)
+        best = np.full(len(truth.labels), len(found.recordings), np.int64)
         np.minimum.at(best, enough.instance, rank[enough.detection])
-        first[index] = np.bincount(np.minimum(best, MOST_PROPOSALS), minlength=MOST_PROPOSALS + 1)
-    return np.cumsum(first, axis=1)[:, :MOST_PROPOSALS].mean(axis=0) / len(truth.labels)
-
-
-def _rank(recordings):
-    """How many rows of the same recording stand before each row."""
-    order = np.argsort(recordings, kind="mergesort")
-    _, first, count = np.unique(recordings[order], return_index=True, return_counts=True)
-    rank = np.empty(len(recordings), np.int64)
-    rank[order] = np.arange(len(recordings)) - np.repeat(first, count)
-    return rank
+        recall += (best[None] < taken).mean(axis=1)
+    return recall / len(PROPOSAL_TIOU)
 
 
 def summary(result, thresholds):

@@ -20,8 +20,8 @@ def write_page(path, data):
     style = _read("style.css")
     script = '(function () {\n"use strict";\n%s})();\n' % "".join(_read(name) for name in SCRIPTS)
     # Only this style and this script may run, and nothing may be fetched: whatever a label holds
-    policy = ("default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'; script-src %s"
-              % _fingerprint(script))
+    policy = ("default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+              "style-src 'unsafe-inline'; script-src %s" % _fingerprint(script))
     pieces = {"policy": policy, "style": style, "script": script, "data": safe_json(data)}
     with atomic_write(path) as stream:
         # Each piece once: what a piece holds is never looked through for further names

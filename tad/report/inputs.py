@@ -1,4 +1,4 @@
-"""What ``tad report`` reads: run folders, or detections files of any toolbox, and the annotations they are scored by."""
+"""What ``tad report`` reads: run folders, or detections files of any toolbox, and the annotations to score by."""
 
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple

@@ -9,6 +9,7 @@ from tad.segments import paired_tiou
 # The kinds of detections, after Alwassel et al., "Diagnosing Error in Temporal Action Detectors" (ECCV 2018), table 1
 TRUE_POSITIVE, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND, UNCOUNTED = range(7)
 KINDS = ("true positive", "double detection", "wrong label", "localization", "confusion", "background", "not counted")
+TOP = 10  # multiples of the instances that a profile shows
 LEAST_TIOU = 0.1  # below it a detection is background, in that paper
 NONE = -1
 
@@ -28,7 +29,8 @@ class Table(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Detections and instances of one recording that overlap; in the order of detections, the best tIoU first."""
+    """Detections and instances of one recording that overlap; in the order of detections, the best tIoU first, of
+    equal ones the later instance."""
 
     detection: np.ndarray
     instance: np.ndarray
@@ -54,7 +56,7 @@ def overlapping(truth, found):
     instance = order[place]
     tiou = paired_tiou(found.segments[detection], truth.segments[instance])
     pairs = Pairs(detection, instance, tiou).take(tiou > 0)
-    return pairs.take(np.lexsort((-pairs.tiou, pairs.detection)))
+    return pairs.take(np.lexsort((-pairs.instance, -pairs.tiou, pairs.detection)))
 
 
 def same_label(pairs, truth, found):
@@ -107,3 +109,29 @@ def kinds(pairs, truth, found, matched, threshold, counted):
     kind[right], partner[right] = TRUE_POSITIVE, matched[right]
     kind[found.labels >= counted] = UNCOUNTED
     return kind, partner
+
+
+def rank_in_group(groups):
+    """How many rows of the same group stand before each row: int64 ``(N,)``."""
+    order = np.argsort(groups, kind="mergesort")
+    _, first, count = np.unique(groups[order], return_index=True, return_counts=True)
+    rank = np.empty(len(groups), np.int64)
+    rank[order] = np.arange(len(groups)) - np.repeat(first, count)
+    return rank
+
+
+def profile(found, kind, instances):
+    """The kinds among the best G detections of each class, among the next G, and so on to 10 G (DETAD, figure 3).
+
+    :param found: falling scores.
+    :param kind: from :func:`kinds`.
+    :param instances: G of each class that counts, ``(K,)``.
+    :returns: int64 ``(10, 6)``, the kinds in the order of ``KINDS``.
+    """
+    counts = kind != UNCOUNTED
+    labels, kind = found.labels[counts], kind[counts]
+    tenth = rank_in_group(labels) // np.asarray(instances)[labels]
+    result = np.zeros((TOP, UNCOUNTED), np.int64)
+    shown = tenth < TOP
+    np.add.at(result, (tenth[shown], kind[shown]), 1)
+    return result

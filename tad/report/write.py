@@ -7,6 +7,7 @@ from tad.report.compare import compare
 from tad.report.html import write_page
 from tad.report.inputs import read_runs
 from tad.report.page_data import page_data
+from tad.report.paper_tables import write_tables
 
 
 def write_report(paths, asked, output, figures=None, tables=None):
@@ -22,4 +23,10 @@ def write_report(paths, asked, output, figures=None, tables=None):
     comparison = compare(read_runs(paths, asked))
     write_page(output, page_data(comparison, time.strftime("%Y-%m-%d %H:%M"), tad.__version__))
     written = [("page", output)]
+    if figures is not None:
+        # Here, because matplotlib takes longer to load than a page to make
+        from tad.report.figures import draw_figures
+        written += [("figure", path) for path in draw_figures(figures, comparison)]
+    if tables is not None:
+        written += [("table", path) for path in write_tables(tables, comparison)]
     return written

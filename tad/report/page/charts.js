@@ -2,7 +2,7 @@
 
 // `series`: [{name, ink, dash, faint, x: [...], y: [...]}], y from 0 to 1; `x` from 0 to `limit`.
 function lineChart(title, xName, yName, limit, series) {
-  const width = 460, height = 300, left = 44, right = 10, top = 10, bottom = 40;
+  const width = 460, height = 300, left = 44, right = 18, top = 10, bottom = 40;
   const toX = x => left + (width - left - right) * x / limit, toY = y => top + (height - top - bottom) * (1 - y);
   const drawing = svg("svg", {viewBox: "0 0 " + width + " " + height, tabindex: "0", role: "img",
     "aria-label": title + ": " + series.map(one => one.name).join("; ") + ". Arrow keys read the values."});
@@ -103,6 +103,6 @@ function recallChart(data) {
   const series = data.runs.map(run => ({
     name: run.name + ": AR@100 " + three(run.recall[run.recall.length - 1]), ink: runInk(run.number),
     dash: runDash(run.number), x: Array.from(run.recall, (_, i) => i + 1), y: Array.from(run.recall)}));
-  return lineChart("Average recall of all classes' detections as proposals, tIoU 0.5:0.05:0.95",
-    "detections of each recording", "average recall", 100, series);
+  return lineChart("Average recall of the detections as proposals, whatever their class (AR-AN, tIoU 0.5:0.05:0.95)",
+    "detections a recording on average", "average recall", 100, series);
 }

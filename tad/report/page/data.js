@@ -107,20 +107,19 @@ function countClasses(data, run, least) {
   return result;
 }
 
-// The kinds among the best G, 2 G, ..., 10 G detections of the chosen class, G being its instances (DETAD, figure 3).
+// The kinds among the best G detections of each chosen class, G being its instances, among the next G, and so on to 10 G
+// (DETAD, figure 3).
 function profile(data, run, wanted) {
-  const {found} = run, rows = [];
-  for (let i = 0; i < found.score.length; i++) {
-    if (chosen(found.label[i], wanted) && found.kind[i] !== UNCOUNTED) rows.push(i);
+  const {found} = run, ranks = new Uint32Array(data.labels.length), bins = [];
+  const order = Uint32Array.from(found.score, (_, i) => i).filter(i => chosen(found.label[i], wanted)
+    && found.kind[i] !== UNCOUNTED).sort((a, b) => found.score[b] - found.score[a] || a - b);
+  for (const i of order) {
+    const bin = Math.floor(ranks[found.label[i]]++ / data.instances[found.label[i]]);
+    if (bin > 9) continue;
+    while (bins.length <= bin) bins.push([0, 0, 0, 0, 0, 0]);
+    bins[bin][found.kind[i]]++;
   }
-  rows.sort((a, b) => found.score[b] - found.score[a]);
-  const step = wanted === ALL ? data.truth.label.length : data.instances[wanted];
-  const kinds = new Uint32Array(6), steps = [];
-  for (let i = 0; step && i < rows.length && steps.length < 10; i++) {
-    kinds[found.kind[rows[i]]]++;
-    if ((i + 1) % step === 0 || i + 1 === rows.length) steps.push({count: i + 1, kinds: Array.from(kinds)});
-  }
-  return {step, steps};
+  return bins;
 }
 
 // Found and missed instances by their length: five bins of all instances' lengths.

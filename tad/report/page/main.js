@@ -14,7 +14,7 @@ function start() {
   byId("footer").textContent = "Made by tad " + data.version + " on " + data.created + ". Errors are told at tIoU "
     + data.at + ", after Alwassel et al., Diagnosing Error in Temporal Action Detectors (ECCV 2018).";
   drawLegend(data);
-  drawDiagnosis(data);
+  showDiagnosis(data);
   fillClasses(data);
   setScore(state.least);
 
@@ -65,11 +65,9 @@ function start() {
     const prefix = run => data.runs.length > 1 ? run.name + ": " : "";
     const what = state.label === ALL ? "all classes" : data.labels[state.label];
     replace(byId("error-charts"), ...data.runs.map(run => {
-      const {step, steps} = profile(data, run, state.label);
       return stackedBars(prefix(run) + "what the best detections are, " + what,
-        "G = " + counted(step, "instance") + ". Each bar: the best so many detections.", kinds,
-        steps.map((one, n) => ({name: one.count === (n + 1) * step ? (n + 1) + " G" : String(one.count),
-          parts: one.kinds, note: ""})));
+        "1 G: the best detections of each class, as many as it has instances; 2 G: the next as many; and so on.", kinds,
+        profile(data, run, state.label).map((parts, n) => ({name: n + 1 + " G", parts, note: ""})));
     }), ...data.runs.map(run => stackedBars(prefix(run) + "instances by length, " + what,
       "Five bins of all instances' lengths; score from " + scoreText(state.least) + ".",
       [{name: "found", ink: kindInk(TRUE_POSITIVE)}, {name: "missed", ink: "var(--missed)"}],
@@ -137,11 +135,11 @@ function fillClasses(data) {
 }
 
 function drawLegend(data) {
-  const runs = data.runs.length > 1 ? data.runs.map(run => make("span", {class: "mark"}, laneName(run.number) + ": ",
-    runMark(run), "; ")) : [make("span", {}, "det: ", data.runs[0].name, "; ")];
-  replace(byId("legend"), "GT: ground truth", "; ", ...runs, "colour: class; opacity: score; ",
+  const many = data.runs.length > 1;
+  const runs = data.runs.map(run => make("span", {}, many ? laneName(run.number) + ": " : "det: ", runMark(run), "; "));
+  replace(byId("legend"), "GT: ground truth; ", ...runs, "colour: class; opacity: score; ",
     make("span", {class: "swatch framed"}), " true positive at tIoU " + data.at + "; ",
-    make("span", {class: "swatch dashed"}), " missed instance" + (data.runs.length > 1 ? " (by all runs)" : "") + ". ",
+    make("span", {class: "swatch dashed"}), " missed instance" + (many ? " (by all runs)" : "") + ". ",
     data.runs.some(run => Object.keys(run.scores).length) ? make("span", {}, ...Object.keys(CURVE_INKS).map(name =>
       make("span", {class: "mark"}, make("i", {style: {background: "var(--" + CURVE_INKS[name] + ")"}}), name + " "))) : "",
     "Tab to a timeline: arrows go through its segments, + and \u2212 zoom (also Ctrl and wheel), 0 shows all.");

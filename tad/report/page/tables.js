@@ -57,7 +57,8 @@ function classTable(data, counts, state, sorting, choose, resort) {
   const many = data.runs.length > 1, rows = data.labels.map((name, label) => ({name, label}));
   const keys = {name: row => row.name.toLowerCase(), instances: row => data.instances[row.label]};
   data.runs.forEach((run, n) => {
-    keys["ap" + n] = row => averageAp(data, run, row.label) || 0;
+    // A class without instances has no AP, and stands behind those that have
+    keys["ap" + n] = row => row.label < data.counted ? averageAp(data, run, row.label) : sorting.down ? -1 : 2;
     keys["missed" + n] = row => data.instances[row.label] ? counts[n].missed[row.label] / data.instances[row.label] : 0;
     keys["false" + n] = row => counts[n].kinds[row.label].slice(DOUBLE, UNCOUNTED).reduce((a, b) => a + b, 0);
   });

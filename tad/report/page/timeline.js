@@ -135,7 +135,7 @@ function drawAxis(pen, top, view, toX, width, colours) {
     pen.moveTo(x, 2);
     pen.lineTo(x, top + 3);
     pen.stroke();
-    pen.fillText(seconds(time), Math.min(x, width - 20), top + 12);
+    pen.fillText(tickText(time, step), Math.min(x, width - 20), top + 12);
   }
 }
 
@@ -143,6 +143,9 @@ function tickStep(least) {
   const steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600];
   return steps.find(step => step >= least) || 3600 * Math.ceil(least / 3600);
 }
+
+// Whole seconds need no fraction.
+const tickText = (time, step) => seconds(time).replace(step < 1 ? "" : /\.0$/, "");
 
 const CURVE_INKS = {actionness: "right", startness: "double", endness: "ground"};
 
