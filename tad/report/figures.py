@@ -33,8 +33,10 @@ def draw_figures(folder, comparison):
         figures["errors-" + name] = error_bars(comparison, result)
         figures["lengths-" + name] = length_bars(comparison, result)
         diagnosis = result.run.diagnosis or {}
+        if gains(diagnosis):
+            figures["gains-" + name] = gain_bars(result, gains(diagnosis))
         for key, buckets in sorted(characteristics(diagnosis).items()):
-            figures["%s-%s" % (plain(key), name)] = bucket_bars(result, key, buckets)
+            figures["by-%s-%s" % (plain(key), name)] = bucket_bars(result, key, buckets)
     return [path for name, figure in figures.items() for path in _save(os.path.join(folder, name), figure)]
 
 
@@ -135,6 +137,23 @@ def length_bars(comparison, result):
     axes.set_xticklabels(["%.3g-%.3g s" % pair for pair in zip(limits, limits[1:])], fontsize=8)
     _finish(axes, "length", "missed", "%s, tIoU %g, any score" % (_name(result.run.name), comparison.at))
     axes.set_ylim(0, 1)
+    return figure
+
+
+def gains(diagnosis):
+    """Error type -> average mAP_N gained without it, of a ``diagnosis.json``; empty where it has none."""
+    wrong = diagnosis.get("false_positives")
+    found = wrong.get("gain") if isinstance(wrong, dict) else None
+    return {str(key): float(value) for key, value in (found.items() if isinstance(found, dict) else ())
+            if isinstance(value, (int, float))}
+
+
+def gain_bars(result, gained):
+    """What average mAP_N gains without the false positives of each type, as ``diagnosis.json`` has it."""
+    figure, axes = _figure(5.2, 2.6)
+    axes.barh(range(len(gained)), list(gained.values()), color=RUN_COLOURS[0])
+    _rows(axes, list(gained))
+    _finish(axes, "gain in average mAP_N", "", _name(result.run.name))
     return figure
 
 

@@ -140,8 +140,9 @@ function drawLegend(data) {
   replace(byId("legend"), "GT: ground truth; ", ...runs, "colour: class; opacity: score; ",
     make("span", {class: "swatch framed"}), " true positive at tIoU " + data.at + "; ",
     make("span", {class: "swatch dashed"}), " missed instance" + (many ? " (by all runs)" : "") + ". ",
-    data.runs.some(run => Object.keys(run.scores).length) ? make("span", {}, ...Object.keys(CURVE_INKS).map(name =>
-      make("span", {class: "mark"}, make("i", {style: {background: "var(--" + CURVE_INKS[name] + ")"}}), name + " "))) : "",
+    data.runs.some(run => Object.keys(run.scores).length) ? make("span", {}, "curves: ",
+      ...Object.keys(CURVE_INKS).map(name => make("span", {}, make("span", {class: "mark"},
+        make("i", {style: {background: "var(--" + CURVE_INKS[name] + ")"}}), name), "; "))) : "",
     "Tab to a timeline: arrows go through its segments, + and \u2212 zoom (also Ctrl and wheel), 0 shows all.");
 }
 
