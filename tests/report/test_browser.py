@@ -12,7 +12,7 @@ import pytest
 
 from tad.report.compare import compare
 from tad.report.inputs import Asked, read_runs
-from tad.report.matching import TRUE_POSITIVE, UNCOUNTED
+from tad.report.matching import KINDS, TRUE_POSITIVE, UNCOUNTED
 from tests.helpers import call, write_json
 from tests.report.made import HOSTILE, make_data, write_run
 from tests.report.test_papers import DIAGNOSIS
@@ -239,3 +239,28 @@ def test_a_thousand_recordings_stay_usable(open_page, tmp_path):
     page.evaluate("window.scrollTo(0, 100000)")
     page.wait_for_timeout(200)
     assert 0 < len(page.query_selector_all(".card")) < 40
+
+
+def test_one_kind_of_error_is_drawn_alone(open_page, report):
+    path, found = report
+    page = open_page(path)
+    kind = int(np.bincount(found.results[0].kind[found.results[0].kind != TRUE_POSITIVE]).argmax())
+    page.select_option("#kind", str(kind))
+    assert page.input_value("#sort") == "shown"
+    page.fill("#score", "0.25")
+    page.press("#score", "Enter")
+    show_list(page)
+    drawn = [sum(int(((result.found.recordings == recording) & (result.kind == kind)
+                      & (result.found.scores >= 0.25)).sum()) for result in found.results)
+             for recording in shown_counts(page)]
+    assert drawn == sorted(drawn, reverse=True) and drawn[0] > 0
+    page.focus(".card canvas")
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+        words = page.inner_text("#spoken")
+        assert "annotated" in words or found_kind(words) == kind
+
+
+def found_kind(words):
+    """The number of the kind that words on a detection name."""
+    return next(number for number, name in enumerate(KINDS) if ", %s" % name in words)

@@ -1,7 +1,7 @@
 // The report's data, unpacked; and counts over it. Nothing here touches the page.
 
 const TRUE_POSITIVE = 0, DOUBLE = 1, WRONG_LABEL = 2, LOCALIZATION = 3, CONFUSION = 4, BACKGROUND = 5, UNCOUNTED = 6;
-const ALL = -1;
+const ALL = -1, ALL_FALSE = -2;
 
 function column(text, Kind) {
   const raw = atob(text), bytes = new Uint8Array(raw.length);
@@ -72,9 +72,13 @@ function curvesOf(run, r) {
 
 const chosen = (label, wanted) => wanted === ALL || label === wanted;
 
-// Counts of a recording, for the chosen class and scores from the threshold on.
-function countRecording(data, run, r, wanted, least) {
-  const result = {instances: 0, missed: 0, right: 0, wrong: 0};
+// Whether detections of a kind are drawn.
+const drawn = (kind, wanted) => wanted === ALL || kind === wanted
+  || wanted === ALL_FALSE && kind !== TRUE_POSITIVE && kind !== UNCOUNTED;
+
+// Counts of a recording, for the chosen class and scores from the threshold on; `shown`: those of the chosen kind.
+function countRecording(data, run, r, {label: wanted, least, kind}) {
+  const result = {instances: 0, missed: 0, right: 0, wrong: 0, shown: 0};
   const {truth} = data, {found} = run;
   for (let i = truth.first[r]; i < truth.first[r + 1]; i++) {
     if (!chosen(truth.label[i], wanted)) continue;
@@ -82,8 +86,9 @@ function countRecording(data, run, r, wanted, least) {
     if (!(run.reached[i] >= least)) result.missed++;
   }
   for (let i = found.first[r]; i < found.first[r + 1] && found.score[i] >= least; i++) {
-    if (!chosen(found.label[i], wanted) || found.kind[i] === UNCOUNTED) continue;
-    if (found.kind[i] === TRUE_POSITIVE) result.right++; else result.wrong++;
+    if (!chosen(found.label[i], wanted)) continue;
+    if (drawn(found.kind[i], kind)) result.shown++;
+    if (found.kind[i] === TRUE_POSITIVE) result.right++; else if (found.kind[i] !== UNCOUNTED) result.wrong++;
   }
   return result;
 }

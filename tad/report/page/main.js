@@ -2,7 +2,7 @@
 
 function start() {
   const data = unpack(JSON.parse(byId("data").textContent));
-  const state = {label: ALL, least: bestScore(data), sort: "errors", search: "", actionsOnly: false,
+  const state = {label: ALL, least: bestScore(data), sort: "errors", kind: ALL, search: "", actionsOnly: false,
     tiou: data.runs.length > 1 ? data.atIndex : ALL};
   const sorting = {key: "ap0", down: false};
   const list = RecordingList(byId("list"), data, state);
@@ -16,6 +16,8 @@ function start() {
   drawLegend(data);
   showDiagnosis(data);
   fillClasses(data);
+  byId("kind").append(make("option", {value: ALL}, "all detections"), make("option", {value: ALL_FALSE}, "false positives"),
+    ...data.kinds.map((name, kind) => make("option", {value: kind}, "only: " + name)));
   setScore(state.least);
 
   // The slider's middle is a quarter of the best score: scores crowd near zero.
@@ -120,6 +122,14 @@ function start() {
     drawAll();
   });
   on("sort", "change", target => { state.sort = target.value; list.arrange(); });
+  on("kind", "change", target => {
+    state.kind = Number(target.value);
+    // Those with most of what is drawn come first; who sorted otherwise keeps that
+    if (state.sort === "errors" || state.sort === "shown") {
+      byId("sort").value = state.sort = state.kind === ALL ? "errors" : "shown";
+    }
+    list.arrange();
+  });
   on("search", "input", target => { state.search = target.value; list.arrange(); });
   on("actions-only", "change", target => { state.actionsOnly = target.checked; list.arrange(); });
   dark.addEventListener("change", () => { drawLegend(data); drawAll(); });

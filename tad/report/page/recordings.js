@@ -1,6 +1,6 @@
 // The list of recordings: only the cards near the window exist, however many recordings there are.
 
-const CARD = 64, CARD_GAP = 12, BEYOND = 600;
+const CARD = 67, CARD_GAP = 12, BEYOND = 600;
 
 function RecordingList(host, data, state) {
   const cards = new Map(), views = new Map();
@@ -12,11 +12,11 @@ function RecordingList(host, data, state) {
     const rows = [];
     data.ids.forEach((id, r) => {
       if (words && !id.toLowerCase().includes(words)) return;
-      const counts = data.runs.map(run => countRecording(data, run, r, state.label, state.least));
+      const counts = data.runs.map(run => countRecording(data, run, r, state));
       const sum = key => counts.reduce((total, one) => total + one[key], 0);
       if (state.actionsOnly && !counts[0].instances) return;
       rows.push({r, missed: sum("missed"), false: sum("wrong"), errors: sum("missed") + sum("wrong"),
-        instances: counts[0].instances, duration: data.durations[r], name: id});
+        shown: sum("shown"), instances: counts[0].instances, duration: data.durations[r], name: id});
     });
     if (state.sort === "name") rows.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
     else if (state.sort !== "file") rows.sort((a, b) => b[state.sort] - a[state.sort] || a.r - b.r);
@@ -88,11 +88,11 @@ function RecordingList(host, data, state) {
   }
 
   function draw(card) {
-    card.items = itemsOf(data, card.layout, card.r, state.label, state.least);
+    card.items = itemsOf(data, card.layout, card.r, state);
     if (card.at && !card.items.some(item => item.run === card.at.run && item.i === card.at.i)) card.at = null;
     drawTimeline(card.canvas, data, card.layout, card.items, view(card), state.least, card.at);
     const words = data.runs.map(run => {
-      const one = countRecording(data, run, card.r, state.label, state.least);
+      const one = countRecording(data, run, card.r, state);
       return (data.runs.length > 1 ? laneName(run.number) + ": " : "") + (one.instances - one.missed) + " of "
         + counted(one.instances, "instance") + " found, " + counted(one.wrong, "false positive");
     }).join("; ");

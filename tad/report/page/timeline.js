@@ -26,7 +26,7 @@ function layOut(data, r, wanted) {
 }
 
 // Everything that can be pointed at: {lane top, run or null, index}, ground truth first, less sure detections earlier.
-function itemsOf(data, layout, r, wanted, least) {
+function itemsOf(data, layout, r, {label: wanted, least, kind}) {
   const {truth} = data, items = [];
   const rowOf = label => layout.rows.find(row => row.label === label) || layout.rows[layout.rows.length - 1];
   for (let i = truth.first[r]; i < truth.first[r + 1]; i++) {
@@ -39,7 +39,7 @@ function itemsOf(data, layout, r, wanted, least) {
     let last = found.first[r];
     while (last < found.first[r + 1] && found.score[last] >= least) last++;
     for (let i = last - 1; i >= found.first[r]; i--) {
-      if (!chosen(found.label[i], wanted)) continue;
+      if (!chosen(found.label[i], wanted) || !drawn(found.kind[i], kind)) continue;
       const row = rowOf(found.label[i]), lane = run.number + (row.label === ALL ? 0 : 1);
       items.push({run, i, top: row.top + lane * (LANE + GAP), start: found.start[i], end: found.end[i]});
     }
