@@ -14,6 +14,7 @@ from tad.files import open_archive
 
 FOLDER_SUFFIXES = (".npy", ".npz", ".csv")
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
+_SEPARATORS = frozenset(";\t ")  # in a cell they show that its file is not one of commas
 
 
 class FeatureError(Exception):
@@ -151,7 +152,8 @@ def _open_hdf5(path):
     except OSError as error:
         raise UserError("cannot read the features %s: %s" % (path, error))
     if not ids:
-        raise UserError("the HDF5 file %s holds no dataset at its top level" % path)
+        raise UserError("the HDF5 file %s holds no dataset at its top level; tad data import --features brings "
+                        "nested ones there" % path)
     return partial(guarded, _hdf5_dataset, path), ids, None
 
 
@@ -202,8 +204,10 @@ def read_csv(path, delimiter=","):
     words = body.isna() & ~text.isna() & ~text.apply(lambda column: column.str.strip().str.lower().eq("nan"))
     if words.values.any():
         row, column = np.argwhere(words.values)[0]
-        raise FeatureError("has text in its features (%s, data row %d, column %d: '%s')"
-                           % (path, row + 1, column + 1, text.iloc[row, column]))
+        found = str(text.iloc[row, column])
+        hint = "; tad data import --features reads tables of semicolons, tabs or blanks" if _SEPARATORS & set(found) else ""
+        raise FeatureError("has text in its features (%s, data row %d, column %d: '%s'%s)"
+                           % (path, row + 1, column + 1, found if len(found) <= 40 else found[:37] + "...", hint))
     return body.values.astype(np.float64)
 
 

@@ -146,7 +146,7 @@ def _read_table(path):
         return pandas.read_csv(path, sep=separator, header=0 if named else None, skipinitialspace=True, dtype=str,
                                encoding="utf-8-sig", keep_default_na=False).rename(columns=str)
     except UnicodeDecodeError:
-        raise FeatureError("is not UTF-8 text (%s)" % path)
+        raise FeatureError("is not UTF-8 text (%s); save it as UTF-8" % path)
     except (OSError, pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
         raise FeatureError("cannot be read (%s: %s)" % (path, str(error).strip().splitlines()[0]))
 
