@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pandas
 
+from tad.data.decimals import with_points
 from tad.errors import UserError
 from tad.files import open_archive
 
@@ -190,11 +191,13 @@ def _only_array(path):
 
 
 def read_csv(path, delimiter=","):
-    """Numbers in columns, float64, with or without one line of column names."""
+    """Numbers in columns, float64, with or without one line of column names; decimal commas beside other delimiters."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=pandas.errors.DtypeWarning)
         table = pandas.read_csv(path, sep=r"\s+" if delimiter == " " else delimiter, header=None, dtype=str,
                                 skip_blank_lines=True)
+    if delimiter != ",":
+        table = with_points(table)
     numbers = table.apply(pandas.to_numeric, errors="coerce")
     first_is_names = len(table) > 0 and numbers.iloc[0].isna().all()
     body = numbers.iloc[1:] if first_is_names else numbers
@@ -205,7 +208,8 @@ def read_csv(path, delimiter=","):
     if words.values.any():
         row, column = np.argwhere(words.values)[0]
         found = str(text.iloc[row, column])
-        hint = "; tad data import --features reads tables of semicolons, tabs or blanks" if _SEPARATORS & set(found) else ""
+        other = _SEPARATORS & set(found)
+        hint = "; tad data import --features reads tables of semicolons, tabs or blanks" if other else ""
         raise FeatureError("has text in its features (%s, data row %d, column %d: '%s'%s)"
                            % (path, row + 1, column + 1, found if len(found) <= 40 else found[:37] + "...", hint))
     return body.values.astype(np.float64)

@@ -277,3 +277,13 @@ def test_what_was_guessed_is_told_before_anything_is_refused(tmp_path, capsys):
     assert call(["data", "import", labels, "--yes", "--split", 0.5, "--output", tmp_path / "a.json"]) == 2
     told = capsys.readouterr()
     assert "each file is one recording, named like the file" in told.out and "--columns recording=NAME" in told.err
+
+
+def test_tables_with_decimal_commas_are_read(tmp_path, rng):
+    made, folder = arrays(rng), tmp_path / "in"
+    folder.mkdir()
+    for name, array in made.items():
+        lines = [";".join(repr(float(value)).replace(".", ",") for value in row) for row in array]
+        (folder / (name + ".csv")).write_text("\n".join(lines) + "\n")
+    found, _ = imported([str(folder)], tmp_path / "out")
+    same(found, made)
