@@ -4,9 +4,9 @@
     python benchmarks/report.py --recordings 5000 --detections 400000
 
 Writes a made-up run and its page, and opens the page in a headless Chromium (Playwright's Python package, and a
-Chromium on the path), five times in a fresh window each. "load": from asking for the file until the first drawing is done;
-"slider": from one movement of the score slider, with the list in view, until the timelines are drawn again; "class":
-likewise for choosing a class, which counts, sorts and draws everything anew. Medians.
+Chromium on the path), five times in a fresh window each. "load": from asking for the file until the first drawing is
+done; "slider": from one movement of the score slider, with the list in view, until the timelines are drawn again;
+"class": likewise for choosing a class, which counts, sorts and draws everything anew. Medians.
 """
 
 import argparse

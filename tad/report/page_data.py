@@ -12,7 +12,7 @@ import numpy as np
 from tad.data.naming import count
 from tad.errors import DataWarning
 from tad.report.compare import RECALLS
-from tad.report.matching import KINDS
+from tad.report.kinds import KINDS
 from tad.report.snippet_scores import read_scores
 
 MOST_DETECTIONS = 400000  # of all runs together on one page: some 12 MB
@@ -40,7 +40,7 @@ def page_data(comparison, created, version):
 def _run(result, comparison):
     found, run = result.found, result.run
     most = MOST_DETECTIONS // len(comparison.results)
-    shown = np.arange(min(most, len(found.scores)))
+    shown = np.argsort(-found.scores, kind="mergesort")[:most]
     dropped = len(found.scores) - len(shown)
     if dropped:
         warnings.warn("%s: the page draws its best %d detections; %s less sure count in the numbers only"

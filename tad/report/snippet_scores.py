@@ -5,12 +5,11 @@ An archive holds ``times`` float ``(T,)`` (the snippets' centres in seconds, ris
 """
 
 import os
-import zipfile
 
 import numpy as np
 
+from tad.arrays import Archive
 from tad.errors import UserError
-from tad.files import open_archive
 
 NAMES = ("actionness", "startness", "endness")
 MOST_DRAWN = 2000  # points of a curve; of a longer one each point is the highest of its neighbourhood
@@ -27,10 +26,10 @@ def read_scores(folder, name):
     if not os.path.isfile(path):
         return None
     try:
-        with open_archive(path) as archive:
+        with Archive(path) as archive:
             arrays = {key: np.asarray(archive[key], dtype=np.float64) for key in archive.files
                       if key in NAMES or key == "times"}
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib and NumPy have a dozen types for a broken file
         raise UserError("cannot read the snippet scores %s: %s; remove it, or write it again" % (path, error))
     times = arrays.get("times")
     if times is None or len(arrays) < 2:

@@ -66,7 +66,7 @@ function bucketChart(run, prefix, name, buckets) {
 }
 
 function rangeText(bucket) {
-  const above = isNumber(bucket.above) ? bucket.above : null, to = isNumber(bucket.up_to) ? bucket.up_to : null;
+  const above = bucket.above >= 0 ? bucket.above : null, to = isNumber(bucket.up_to) ? bucket.up_to : null;
   if (above === null && to === null) return "";
   if (above === null) return " (to " + to + ")";
   return to === null ? " (over " + above + ")" : " (" + above + " \u2013 " + to + ")";
