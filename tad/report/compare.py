@@ -7,10 +7,12 @@ import numpy as np
 
 from tad.data.annotations import class_names
 from tad.errors import DataWarning
-from tad.evaluation.average_precision import interpolated_area
+from tad.evaluation.average_precision import Ranking, average_precisions, precision_at_recalls, rank
+from tad.evaluation.instances import Instances, best_first
+from tad.evaluation.recall import average_recall
 from tad.evaluation.thresholds import threshold_name
 from tad.report.inputs import Run
-from tad.report.matching import NONE, Table, by_score, kinds, match, overlapping, rank_in_group, same_label
+from tad.report.kinds import kinds_of
 
 RECALLS = np.linspace(0.0, 1.0, 101)  # where precision is drawn
 BEST_KNOWN_TIOU = 0.5  # at which errors are told, where the run is scored at it
@@ -22,14 +24,17 @@ SAME = 1e-6
 class Result(NamedTuple):
     """One run in numbers.
 
-    ``found`` is a :class:`tad.report.matching.Table` with falling scores, ``kind`` and ``partner`` ``(N,)`` what each
-    detection is at the comparison's ``at``; ``reached (M,)`` the score of the detection that takes each instance, NaN
-    for missed ones; ``ap`` float64 ``(K, thresholds)``; ``precision (K, thresholds, 101)`` the interpolated precision
-    at ``RECALLS``; ``recall (100,)`` the average recall at 1, 2, ..., 100 detections a recording on average.
+    ``found`` are its detections as :class:`tad.evaluation.instances.Instances`, by label and the best first; the first
+    ones, of labels that count, are those of ``ranking``. ``kind`` and ``partner`` ``(N,)`` say what each is at the
+    comparison's ``at`` (:func:`tad.report.kinds.kinds_of`); ``reached (M,)`` is the score of the detection that takes
+    each instance, NaN for missed ones; ``ap`` float64 ``(K, thresholds)``; ``precision (K, thresholds, 101)`` the
+    interpolated precision at ``RECALLS``; ``recall (100,)`` the average recall at 1, 2, ..., 100 detections a recording
+    on average.
     """
 
     run: Run
-    found: Table
+    found: Instances
+    ranking: Ranking
     kind: np.ndarray
     partner: np.ndarray
     reached: np.ndarray
@@ -56,7 +61,7 @@ class Comparison(NamedTuple):
     durations: np.ndarray
     labels: Tuple[str, ...]
     counted: int
-    truth: Table
+    truth: Instances
     thresholds: Tuple[float, ...]
     at: float
     results: List[Result]
@@ -64,92 +69,53 @@ class Comparison(NamedTuple):
 
 def compare(runs):
     """Score some runs (:func:`tad.report.inputs.read_runs`) and tell what each of their detections is."""
-    truth = runs[0].truth
-    known = class_names(truth)
-    detected = sorted({row[0] for run in runs for rows in run.detections.values() for row in rows} - set(known))
-    labels = known + tuple(detected)
-    inside = {recording.id for recording in truth}
-    outside = sorted({name for run in runs for name, rows in run.detections.items() if rows} - inside)
-    ids = tuple(recording.id for recording in truth) + tuple(outside)
-    durations = [np.nan if recording.duration_s is None else recording.duration_s for recording in truth]
+    recordings = runs[0].truth
+    known = class_names(recordings)
+    # Names without a detection are of no use here
+    detected = {run.detections.labels[place] for run in runs for place in np.unique(run.detections.label)}
+    labels = known + tuple(sorted(detected - set(known)))
+    named = {run.detections.names[place] for run in runs for place in np.unique(run.detections.recording)}
+    outside = sorted(named - {recording.id for recording in recordings})
+    ids = tuple(recording.id for recording in recordings) + tuple(outside)
+    durations = [np.nan if recording.duration_s is None else recording.duration_s for recording in recordings]
     recording_number = {name: index for index, name in enumerate(ids)}
     label_number = {name: index for index, name in enumerate(labels)}
-    table = _table((recording_number[recording.id], label_number[label], start, end, 0.0) for recording in truth
-                   for label, (start, end) in zip(recording.labels, recording.segments_s.tolist()))
+    truth = _instances(recordings, label_number)
     thresholds = runs[0].thresholds
     at = min(thresholds, key=lambda value: (abs(value - BEST_KNOWN_TIOU), value))
-    results = [_result(run, table, by_score(_found(run, recording_number, label_number)), thresholds, at, len(known))
+    results = [_result(run, truth, best_first(_found(run.detections, recording_number, label_number)), at, len(known))
                for run in runs]
-    return Comparison(ids, len(truth), np.array(durations + [np.nan] * len(outside)), labels, len(known), table,
+    return Comparison(ids, len(recordings), np.array(durations + [np.nan] * len(outside)), labels, len(known), truth,
                       thresholds, at, results)
 
 
-def _found(run, recording_number, label_number):
-    return _table((recording_number[name], label_number[label], start, end, score)
-                  for name, rows in run.detections.items() for label, score, start, end in rows)
+def _instances(recordings, label_number):
+    labels = np.array([label_number[label] for recording in recordings for label in recording.labels], np.int64)
+    counts = [len(recording.labels) for recording in recordings]
+    return Instances(np.repeat(np.arange(len(counts)), counts), labels,
+                     np.concatenate([recording.segments_s for recording in recordings]), np.zeros(len(labels)))
 
 
-def _table(rows):
-    values = np.array(list(rows), dtype=np.float64).reshape(-1, 5)
-    return Table(values[:, 0].astype(np.int64), values[:, 1].astype(np.int64), values[:, 2:4], values[:, 4])
+def _found(table, recording_number, label_number):
+    """A :class:`tad.evaluation.detections.DetectionTable` with the comparison's numbers."""
+    # One entry more, so that an empty file has something to be indexed
+    recording = np.array([recording_number.get(name, -1) for name in table.names] + [-1], np.int64)
+    label = np.array([label_number.get(name, -1) for name in table.labels] + [-1], np.int64)
+    return Instances(recording[table.recording], label[table.label], table.segments, table.scores)
 
 
-def _result(run, truth, found, thresholds, at, counted):
-    pairs = overlapping(truth, found)
-    own = same_label(pairs, truth, found)
-    size = len(found.recordings)
-    ap, precision = np.zeros((counted, len(thresholds))), np.zeros((counted, len(thresholds), len(RECALLS)))
-    instances = np.bincount(truth.labels, minlength=counted)
-    of_label = [np.flatnonzero(found.labels == label) for label in range(counted)]
-    for index, threshold in enumerate(thresholds):
-        matched = match(own, threshold, size)
-        for label, rows in enumerate(of_label):
-            ap[label, index], precision[label, index] = _curve(matched[rows] != NONE, instances[label])
-        if threshold == at:
-            taken = matched
-    kind, partner = kinds(pairs, truth, found, taken, at, counted)
+def _result(run, truth, found, at, counted):
+    # The labels that count have the lower numbers, and so their detections stand first
+    ranking = rank(truth, found.take(slice(0, int(np.sum(found.labels < counted)))), counted, run.thresholds)
+    matching = ranking.matchings[run.thresholds.index(at)]
+    kind, partner = kinds_of(truth, found, matching, at, counted)
     reached = np.full(len(truth.labels), np.nan)
-    reached[taken[taken != NONE]] = found.scores[taken != NONE]
-    result = Result(run, found, kind, partner, reached, ap, precision, average_recall(truth, found, pairs))
+    reached[matching.instance] = found.scores[matching.detection]
+    recall = average_recall(truth, found, PROPOSAL_TIOU, MOST_PROPOSALS).average
+    result = Result(run, found, ranking, kind, partner, reached, average_precisions(ranking),
+                    precision_at_recalls(ranking, RECALLS).transpose(1, 0, 2), recall)
     _check_metrics(run, result)
     return result
-
-
-def _curve(right, instances):
-    """AP, and the interpolated precision at ``RECALLS``, of one class; ``right (N,)`` by falling score."""
-    hits = np.cumsum(right)
-    recall, precision = hits / float(instances), hits / np.arange(1.0, len(right) + 1)
-    envelope = np.maximum.accumulate(np.append(precision, 0.0)[::-1])[::-1]
-    # A recall such as 0.3 = 3/10 must find itself, whatever the last bit
-    return interpolated_area(recall, precision), envelope[np.searchsorted(recall, RECALLS - 1e-9)]
-
-
-def average_recall(truth, found, pairs):
-    """Average recall at 1, 2, ..., 100 proposals a recording on average: ActivityNet's AR@AN, labels left aside.
-
-    From each recording the same part of its detections is taken, the best ones, so that a recording with instances has
-    so many on average; the recall is that at tIoU 0.5:0.05:0.95, averaged.
-
-    :param found: falling scores; in recordings without instances they only lower that part.
-    :returns: float64 ``(100,)``
-    """
-    recordings = np.unique(truth.recordings)
-    size = int(max(found.recordings.max() if len(found.recordings) else 0, recordings.max())) + 1
-    have = np.bincount(found.recordings, minlength=size)
-    part = MOST_PROPOSALS * len(recordings) / float(max(len(found.recordings), 1))
-    have = np.minimum((have * part).astype(np.int64), have)
-    total = max(have[recordings].sum(), 1)
-    averages = np.arange(1, MOST_PROPOSALS + 1)
-    parts = averages / float(MOST_PROPOSALS) * (MOST_PROPOSALS * len(recordings) / float(total))
-    own = have[truth.recordings]
-    taken = np.minimum((own[None] * parts[:, None]).astype(np.int64), own[None])
-    rank, recall = rank_in_group(found.recordings), np.zeros(MOST_PROPOSALS)
-    for threshold in PROPOSAL_TIOU:
-        enough = pairs.take(pairs.tiou >= threshold)
-        best = np.full(len(truth.labels), len(found.recordings), np.int64)
-        np.minimum.at(best, enough.instance, rank[enough.detection])
-        recall += (best[None] < taken).mean(axis=1)
-    return recall / len(PROPOSAL_TIOU)
 
 
 def summary(result, thresholds):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from tad.files import atomic_write, make_folder
 from tad.report.compare import RECALLS
-from tad.report.matching import KINDS, UNCOUNTED, profile
+from tad.report.kinds import KINDS, UNCOUNTED, profile
 
 # Okabe and Ito's palette, for every kind of colour vision
 RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -106,7 +106,7 @@ def class_bars(comparison):
 
 def error_bars(comparison, result):
     """What the best detections are: shares of each kind among the best G of each class, the next G, ..., to 10 G."""
-    counts = profile(result.found, result.kind, np.bincount(comparison.truth.labels, minlength=comparison.counted))
+    counts = profile(result.ranking, result.kind[:len(result.ranking.found.labels)])
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = _figure(5.2, 3.6)
     below = np.zeros(len(share))

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from tad.data.annotations import Recording, in_subset, read_ground_truth, read_json
 from tad.data.paths import data_path
 from tad.errors import UserError
-from tad.evaluation.detections import read_detections
+from tad.evaluation.detections import DetectionTable, read_detection_table
 from tad.evaluation.thresholds import parse_thresholds
 from tad.settings import load_settings
 
@@ -26,15 +26,15 @@ class Asked(NamedTuple):
 class Run(NamedTuple):
     """One run as it was read.
 
-    ``truth`` are the scored recordings; ``detections`` is id -> list of ``(label, score, start_s, end_s)``;
-    ``thresholds`` the tIoU thresholds; ``facts`` pairs of words for the page; ``metrics`` and ``diagnosis`` what those
+    ``truth`` are the scored recordings; ``detections`` a table of all detections; ``thresholds`` the tIoU
+    thresholds; ``facts`` pairs of words for the page; ``metrics`` and ``diagnosis`` what those
     files hold, or None; ``scores`` the folder of per-snippet scores, or None.
     """
 
     name: str
     path: str
     truth: List[Recording]
-    detections: Dict[str, List[Tuple[str, float, float, float]]]
+    detections: DetectionTable
     thresholds: Tuple[float, ...]
     facts: Tuple[Tuple[str, str], ...]
     metrics: Optional[Dict[str, Any]]
@@ -93,7 +93,7 @@ def _read_run(path, name, asked):
     tiou = asked.tiou or (settings.evaluation.tiou if settings is not None else DEFAULT_TIOU)
     manifest = _optional(os.path.splitext(detections)[0] + ".manifest.json", "manifest")
     scores = os.path.join(folder, SCORES)
-    return Run(name, path, truth, read_detections(detections), parse_thresholds(tiou),
+    return Run(name, path, truth, read_detection_table(detections), parse_thresholds(tiou),
                _facts(path, annotations, subset, manifest),
                _optional(os.path.join(folder, METRICS), "metrics") if own else None,
                _optional(os.path.join(folder, DIAGNOSIS), "diagnosis") if own else None,

@@ -4,6 +4,7 @@ Seconds and scores are float32 there: a time of two hours is right to half a mil
 """
 
 import base64
+import math
 import warnings
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from tad.data.naming import count
 from tad.errors import DataWarning
 from tad.report.compare import RECALLS
-from tad.report.matching import KINDS
+from tad.report.kinds import KINDS
 from tad.report.snippet_scores import read_scores
 
 MOST_DETECTIONS = 400000  # of all runs together on one page: some 12 MB
@@ -39,7 +40,7 @@ def page_data(comparison, created, version):
 def _run(result, comparison):
     found, run = result.found, result.run
     most = MOST_DETECTIONS // len(comparison.results)
-    shown = np.arange(min(most, len(found.scores)))
+    shown = np.argsort(-found.scores, kind="mergesort")[:most]
     dropped = len(found.scores) - len(shown)
     if dropped:
         warnings.warn("%s: the page draws its best %d detections; %s less sure count in the numbers only"
@@ -57,8 +58,30 @@ def _run(result, comparison):
         "ap": packed(result.ap, "<f4"),
         "precision": packed(np.round(result.precision * PRECISION_STEPS), "<u2"),
         "recall": packed(result.recall, "<f4"),
-        "diagnosis": run.diagnosis, "scores": _scores(run, comparison.ids),
+        "diagnosis": None if run.diagnosis is None else _drawn_diagnosis(run.diagnosis, comparison.labels),
+        "scores": _scores(run, comparison.ids),
     }
+
+
+def _drawn_diagnosis(diagnosis, labels):
+    """The parts of ``diagnosis.json`` that the page draws; the gains of each class in the order of the labels."""
+    per_class = diagnosis.get("per_class")
+    per_class = per_class if isinstance(per_class, dict) else {}
+    drawn = {key: diagnosis.get(key) for key in ("average_mAP_N", "false_positives", "characteristics", "notes")}
+    return _finite(dict(drawn, classes=[_class_gain(per_class.get(label)) for label in labels]))
+
+
+def _class_gain(entry):
+    return {key: entry.get(key) for key in ("AP_N", "gain")} if isinstance(entry, dict) else None
+
+
+def _finite(value):
+    """A JSON value without numbers that JSON lacks: Python reads and writes NaN there, a browser does not."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _scores(run, ids):

@@ -8,7 +8,7 @@ import numpy as np
 
 from tad.evaluation.thresholds import threshold_name
 from tad.files import atomic_write, make_folder
-from tad.report.matching import KINDS, UNCOUNTED
+from tad.report.kinds import KINDS, UNCOUNTED
 
 _LATEX = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
           "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",

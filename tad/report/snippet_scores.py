@@ -5,8 +5,6 @@ An archive holds ``times`` float ``(T,)`` (the snippets' centres in seconds, ris
 """
 
 import os
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -31,7 +29,7 @@ def read_scores(folder, name):
         with Archive(path) as archive:
             arrays = {key: np.asarray(archive[key], dtype=np.float64) for key in archive.files
                       if key in NAMES or key == "times"}
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib and NumPy have a dozen types for a broken file
         raise UserError("cannot read the snippet scores %s: %s; remove it, or write it again" % (path, error))
     times = arrays.get("times")
     if times is None or len(arrays) < 2:

@@ -10,9 +10,10 @@ import shutil
 import numpy as np
 import pytest
 
+from tad.evaluation.diagnosis.errors import TRUE
 from tad.report.compare import compare
 from tad.report.inputs import Asked, read_runs
-from tad.report.matching import KINDS, TRUE_POSITIVE, UNCOUNTED
+from tad.report.kinds import KINDS, UNCOUNTED
 from tests.helpers import call, write_json
 from tests.report.made import HOSTILE, make_data, write_run
 from tests.report.test_papers import DIAGNOSIS
@@ -88,7 +89,7 @@ def counts(found, result, recording, least, label=None):
     if label is not None:
         own, mine = own & (truth.labels == label), mine & (rows.labels == label)
     return (int(own.sum()), int((own & (result.reached.astype(np.float32) >= least)).sum()),
-            int((mine & (result.kind != TRUE_POSITIVE)).sum()))
+            int((mine & (result.kind != TRUE)).sum()))
 
 
 def shown_counts(page):
@@ -244,7 +245,7 @@ def test_a_thousand_recordings_stay_usable(open_page, tmp_path):
 def test_one_kind_of_error_is_drawn_alone(open_page, report):
     path, found = report
     page = open_page(path)
-    kind = int(np.bincount(found.results[0].kind[found.results[0].kind != TRUE_POSITIVE]).argmax())
+    kind = int(np.bincount(found.results[0].kind[found.results[0].kind != TRUE]).argmax())
     page.select_option("#kind", str(kind))
     assert page.input_value("#sort") == "shown"
     page.fill("#score", "0.25")

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tad.errors import DataWarning
+from tad.evaluation.diagnosis.errors import BACKGROUND, TRUE
 from tad.evaluation.evaluate import evaluate
 from tad.report.compare import RECALLS, compare
 from tad.report.inputs import Asked, read_runs
-from tad.report.matching import NONE, TRUE_POSITIVE
+from tad.report.kinds import NONE
 from tad.segments import tiou
 from tests.helpers import write_json
 from tests.report.made import make_data, write_run
@@ -84,10 +85,10 @@ def test_average_recall_is_activitynets(tmp_path, rng, detections):
 def test_instances_know_the_score_that_finds_them(tmp_path, rng):
     found = comparison(write_run(tmp_path / "run", *make_data(rng)))
     result, = found.results
-    right = result.kind == TRUE_POSITIVE
+    right = result.kind == TRUE
     np.testing.assert_array_equal(result.reached[result.partner[right]], result.found.scores[right])
     assert np.isnan(result.reached).sum() == len(found.truth.labels) - right.sum()
-    assert (result.partner[result.kind == 5] == NONE).all()
+    assert (result.partner[result.kind == BACKGROUND] == NONE).all()
 
 
 def test_errors_are_told_at_the_threshold_nearest_to_a_half(tmp_path, rng):

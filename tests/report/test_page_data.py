@@ -13,6 +13,7 @@ from tad.report.compare import compare
 from tad.report.html import safe_json, write_page
 from tad.report.inputs import Asked, read_runs
 from tad.report.page_data import page_data
+from tests.helpers import write_json
 from tests.report.made import HOSTILE, make_data, write_run
 
 
@@ -42,7 +43,7 @@ def test_too_many_detections_are_left_out_aloud_and_the_best_stay(tmp_path, rng,
     run = data["runs"][0]
     assert run["dropped"] == 50
     kept = unpacked(run["detections"]["score"], "<f4")
-    assert sorted(kept.tolist()) == sorted(found.results[0].found.scores[:30].astype(np.float32).tolist())
+    assert sorted(kept.tolist()) == np.sort(found.results[0].found.scores)[-30:].astype(np.float32).tolist()
 
 
 def test_no_name_ends_the_script(tmp_path, rng):
@@ -66,6 +67,18 @@ def test_the_page_asks_nobody(tmp_path, rng):
     assert "default-src 'none'" in text
     addresses = set(re.findall(r"\w+://[^\s\"')]+", text))
     assert addresses == {"http://www.w3.org/2000/svg"}, "the name of a namespace is no address that is asked"
+
+
+def test_a_diagnosis_is_drawn_whatever_it_holds(tmp_path, rng):
+    folder = write_run(tmp_path / "run", *make_data(rng))
+    gain = {"confusion": float("inf"), "localization": 0.25}
+    for held in ({}, {"per_class": 3, "notes": 4, "characteristics": []},
+                 {"average_mAP_N": float("nan"), "per_class": {"nod": {"gain": gain}, "wave": 1}, "curves": {}}):
+        write_json(folder + "/diagnosis.json", held)
+        drawn = page_data(compare(read_runs([folder], Asked())), "today", "1")["runs"][0]["diagnosis"]
+        safe_json(drawn)
+        assert drawn["average_mAP_N"] is None and "curves" not in drawn and len(drawn["classes"]) == 2
+    assert drawn["classes"] == [{"AP_N": None, "gain": {"confusion": None, "localization": 0.25}}, None]
 
 
 def test_numbers_that_are_not_finite_are_refused():

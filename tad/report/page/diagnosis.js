@@ -3,13 +3,13 @@
 const isObject = value => value !== null && typeof value === "object" && !Array.isArray(value);
 const isNumber = value => typeof value === "number" && isFinite(value);
 
-function showDiagnosis(data) {
+function showDiagnosis(data, wanted) {
   const known = data.runs.filter(run => isObject(run.diagnosis));
   if (!known.length) return;
   byId("diagnosis").hidden = byId("to-diagnosis").hidden = false;
   const figures = [], prefix = run => data.runs.length > 1 ? run.name + ": " : "";
   for (const run of known) {
-    const gains = gainChart(run, prefix(run));
+    const gains = gainChart(data, run, prefix(run), wanted);
     if (gains) figures.push(gains);
   }
   const names = new Set();
@@ -25,16 +25,17 @@ function showDiagnosis(data) {
   replace(byId("diagnosis-charts"), ...figures, ...(notes.length ? [make("figure", {}, ...notes)] : []));
 }
 
-// Numbers here are averages over tIoU thresholds and all classes; the charts under Errors are of one tIoU.
-function gainChart(run, prefix) {
-  const wrong = run.diagnosis.false_positives;
-  if (!isObject(wrong) || !isObject(wrong.gain)) return null;
-  const rows = Object.keys(wrong.gain).filter(name => isNumber(wrong.gain[name])).map(name => ({name,
-    parts: [Math.max(0, wrong.gain[name])], whole: Math.max(...Object.values(wrong.gain).filter(isNumber), 0.01),
-    format: three, note: (wrong.gain[name] < 0 ? "\u2212" : "+") + three(Math.abs(wrong.gain[name]))}));
-  return rows.length ? stackedBars(prefix + "what average mAP_N gains without each kind of false positive",
-    isNumber(wrong.average_mAP_N) ? "Now " + three(wrong.average_mAP_N) + ", of the best 10 G detections." : null,
-    [{name: "gain", ink: runInk(run.number)}], rows) : null;
+// Numbers here are means over tIoU thresholds; the charts under Errors are of one tIoU.
+function gainChart(data, run, prefix, wanted) {
+  const all = wanted === ALL, source = all ? run.diagnosis.false_positives : run.diagnosis.classes[wanted];
+  if (!isObject(source) || !isObject(source.gain)) return null;
+  const gain = source.gain, now = all ? source.average_mAP_N : source.AP_N;
+  const rows = Object.keys(gain).filter(name => isNumber(gain[name])).map(name => ({name,
+    parts: [Math.max(0, gain[name])], whole: Math.max(...Object.values(gain).filter(isNumber), 0.01),
+    format: three, note: (gain[name] < 0 ? "\u2212" : "+") + three(Math.abs(gain[name]))}));
+  return rows.length ? stackedBars(prefix + "what normalized AP gains without each kind of false positive, "
+    + (all ? "mean of all classes" : data.labels[wanted]), isNumber(now) ? "Now " + three(now) + "." : null,
+  [{name: "gain", ink: runInk(run.number)}], rows) : null;
 }
 
 function characteristicsOf(run) {
@@ -59,13 +60,13 @@ function bucketChart(run, prefix, name, buckets) {
     if (!isNumber(bucket.average_mAP_N)) rows.push({name: label, whole: 1, parts: [0, 0], format: three, note: "none"});
   }
   const now = run.diagnosis.average_mAP_N;
-  return stackedBars(prefix + name, (isNumber(now) ? "All instances: average mAP_N " + three(now) + ". " : "")
+  return stackedBars(prefix + "by " + name + ", all classes", (isNumber(now) ? "All instances: average mAP_N " + three(now) + ". " : "")
     + "Missed: the part of the instances that no detection finds.",
   [{name: "average mAP_N", ink: runInk(run.number)}, {name: "missed", ink: "var(--missed)"}], rows);
 }
 
 function rangeText(bucket) {
-  const above = isNumber(bucket.above) ? bucket.above : null, to = isNumber(bucket.up_to) ? bucket.up_to : null;
+  const above = bucket.above >= 0 ? bucket.above : null, to = isNumber(bucket.up_to) ? bucket.up_to : null;
   if (above === null && to === null) return "";
   if (above === null) return " (to " + to + ")";
   return to === null ? " (over " + above + ")" : " (" + above + " \u2013 " + to + ")";

@@ -14,7 +14,6 @@ function start() {
   byId("footer").textContent = "Made by tad " + data.version + " on " + data.created + ". Errors are told at tIoU "
     + data.at + ", after Alwassel et al., Diagnosing Error in Temporal Action Detectors (ECCV 2018).";
   drawLegend(data);
-  showDiagnosis(data);
   fillClasses(data);
   byId("kind").append(make("option", {value: ALL}, "all detections"), make("option", {value: ALL_FALSE}, "false positives"),
     ...data.kinds.map((name, kind) => make("option", {value: kind}, "only: " + name)));
@@ -106,6 +105,7 @@ function start() {
     drawFound();
     drawErrors();
     drawCurveCharts();
+    showDiagnosis(data, state.label);
     list.arrange();
   }
 

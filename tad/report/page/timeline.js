@@ -116,6 +116,12 @@ function drawItem(pen, data, item, toX, least, colours) {
 }
 
 function frame(pen, left, top, width, colour, dash) {
+  if (width < 6) {
+    // A frame would hide the colour: a line below says "true positive", a pale bar alone "missed"
+    pen.fillStyle = colour;
+    if (!dash.length) pen.fillRect(left, top + LANE - 3, width, 3);
+    return;
+  }
   pen.strokeStyle = colour;
   pen.lineWidth = 1.5;
   pen.setLineDash(dash);
