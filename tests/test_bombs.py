@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import tracemalloc
+import warnings
 import zipfile
 
 import h5py
@@ -94,7 +95,8 @@ def test_arrays_that_python_2_wrote_are_read(tmp_path):
     np.save(str(path), np.ones((4, 2), np.float32))
     content = path.read_bytes()
     path.write_bytes(content.replace(b"(4, 2), ", b"(4L, 2L)"))
-    with pytest.warns(UserWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # newer NumPy asks to save such files again
         assert read_npy(str(path)).shape == (4, 2)
 
 

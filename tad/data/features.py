@@ -10,10 +10,12 @@ import numpy as np
 import pandas
 
 from tad.arrays import Archive, bytes_of, check_size, read_npy
+from tad.data.decimals import with_points
 from tad.errors import UserError
 
 FOLDER_SUFFIXES = (".npy", ".npz", ".csv")
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
+_SEPARATORS = frozenset(";\t ")  # in a cell they show that its file is not one of commas
 
 
 class FeatureError(Exception):
@@ -151,7 +153,8 @@ def _open_hdf5(path):
     except Exception as error:  # HDF5 has a dozen words for a broken file, and h5py as many types for them
         raise UserError("cannot read the features %s: %s" % (path, error))
     if not ids:
-        raise UserError("the HDF5 file %s holds no dataset at its top level" % path)
+        raise UserError("the HDF5 file %s holds no dataset at its top level; tad data import --features brings "
+                        "nested ones there" % path)
     return partial(guarded, _hdf5_dataset, path), ids, None
 
 
@@ -198,7 +201,7 @@ def _only_array(path):
 
 
 def read_csv(path, delimiter=","):
-    """Numbers in columns, float64, with or without one line of column names.
+    """Numbers in columns, float64, with or without one line of column names; decimal commas beside other delimiters.
 
     :raises FeatureError: there is text, or the lines differ in length so much that memory would be lost on it.
     """
@@ -207,6 +210,8 @@ def read_csv(path, delimiter=","):
         warnings.simplefilter("ignore", category=pandas.errors.DtypeWarning)
         table = pandas.read_csv(path, sep=r"\s+" if delimiter == " " else delimiter, header=None, dtype=str,
                                 skip_blank_lines=True)
+    if delimiter != ",":
+        table = with_points(table)
     numbers = table.apply(pandas.to_numeric, errors="coerce")
     first_is_names = len(table) > 0 and numbers.iloc[0].isna().all()
     body = numbers.iloc[1:] if first_is_names else numbers
@@ -216,8 +221,11 @@ def read_csv(path, delimiter=","):
     words = body.isna() & ~text.isna() & ~text.apply(lambda column: column.str.strip().str.lower().eq("nan"))
     if words.values.any():
         row, column = np.argwhere(words.values)[0]
-        raise FeatureError("has text in its features (%s, data row %d, column %d: '%.60s')"
-                           % (path, row + 1, column + 1, text.iloc[row, column]))
+        found = str(text.iloc[row, column])
+        other = _SEPARATORS & set(found)
+        hint = "; tad data import --features reads tables of semicolons, tabs or blanks" if other else ""
+        raise FeatureError("has text in its features (%s, data row %d, column %d: '%s'%s)"
+                           % (path, row + 1, column + 1, found if len(found) <= 40 else found[:37] + "...", hint))
     return body.values.astype(np.float64)
 
 

@@ -57,11 +57,15 @@ def driver_version():
 
 
 def git_state():
-    """Revision of the package's checkout and whether files differ from it; None outside a checkout."""
+    """Revision of the package's checkout and whether files differ from it; None outside a checkout.
+
+    A container image holds no checkout; whoever built it may have left the revision in ``TAD_REVISION``.
+    """
     folder = os.path.dirname(os.path.abspath(tad.__file__))
     revision = _git(folder, "rev-parse", "HEAD")
     if revision is None:
-        return None
+        built_from = os.environ.get("TAD_REVISION")
+        return {"revision": built_from, "modified": None} if built_from else None
     return {"revision": revision, "modified": bool(_git(folder, "status", "--porcelain", "--", "."))}
 
 

@@ -10,6 +10,8 @@ import torch
 
 import tad
 from tad.config import Settings
+from tad.report import environment
+from tad.report.environment import git_state
 from tad.report.manifest import checksum, make_manifest
 from tad.report.tables import metrics_table
 
@@ -26,6 +28,14 @@ def test_manifest_is_json_and_complete(tmp_path):
     assert found["data"] == {str(tmp_path / "a.json"): hashlib.sha256(b"{}").hexdigest()}
     assert found["recordings"] == {"train": ["r"]}
     assert found["created"][:2] == "20" and found["machine"]["cpus"] >= 1
+
+
+def test_an_image_names_the_revision_that_it_was_built_from(monkeypatch):
+    """An image holds no checkout, so only TAD_REVISION can tell; the empty one of a plain build tells nothing."""
+    monkeypatch.setattr(environment, "_git", lambda folder, *arguments: None)
+    for given, expected in (("abc1", {"revision": "abc1", "modified": None}), ("", None)):
+        monkeypatch.setenv("TAD_REVISION", given)
+        assert git_state() == expected
 
 
 def test_checksums_change_with_the_content_and_the_names(tmp_path):

@@ -38,7 +38,7 @@ def find_items(path, strip=()):
     items, others = [], []
     for file in files:
         if os.path.splitext(file)[1].lower() in SUFFIXES:
-            items += _items_of(file, strip)
+            items += _items_of(file, strip, file == path)
         else:
             others.append(file)
     if not items:
@@ -65,7 +65,7 @@ def _files_in(folder):
                 yield os.path.join(place, name)
 
 
-def _items_of(file, strip):
+def _items_of(file, strip, alone):
     stem, suffix = os.path.splitext(os.path.basename(file))
     suffix = suffix.lower()
     if suffix not in ARCHIVES:
@@ -77,8 +77,10 @@ def _items_of(file, strip):
         return [Item(_stripped(stem, strip), file, _Broken(str(error)))]
     if not named:
         return [Item(_stripped(stem, strip), file, _Broken("has no array in %s" % file))]
+    # An HDF5 file that is named itself is a store of ids, if only of one; in a folder, files are named like recordings
+    is_store = alone and suffix in HDF5_SUFFIXES and "/" not in named[0][0]
     if len(named) == 1:
-        return [Item(_stripped(stem, strip), file, named[0][1])]
+        return [Item(_stripped(named[0][0] if is_store else stem, strip), file, named[0][1])]
     return [Item(_stripped(_short(name, named), strip), "%s: %s" % (file, name), load) for name, load in named]
 
 
