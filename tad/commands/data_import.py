@@ -67,7 +67,8 @@ def _add_subsets(group):
 def _add_features(group):
     group.add_argument("--layout", choices=("TC", "CT"), help="(snippets, channels) or (channels, snippets)")
     group.add_argument("--strip", action="append", default=[], metavar="ENDING", help="take it off ids, such as rgb")
-    group.add_argument("--annotations", metavar="FILE", help="durations that tell which axis is time")
+    group.add_argument("--annotations", metavar="FILE", help="the spelling of ids, and durations that "
+                       "tell which axis is time")
     group.add_argument("--backbone", metavar="NAME", help="for the recipe: the network that made the features")
     group.add_argument("--weights-sha256", metavar="HEX", help="for the recipe")
 
@@ -89,8 +90,11 @@ def _import_annotations(options):
     check_free(options.output, options.force)
     check_writable(options.output)
     reading = read_inputs(options.inputs, _reading_options(options), options.format)
-    say("read as %s" % reading.title)
-    imported = make_database(reading, _wishes(options))
+    wishes, told = _wishes(options)
+    # Before anything can be refused: what was guessed may be the reason
+    for line in ["read as %s" % reading.title] + ["  " + line for line in reading.said + told]:
+        say(line)
+    imported = make_database(reading, wishes)
     for line in imported.said + summary(imported, reading):
         say("  " + line)
     write_json(options.output, imported.document)
@@ -127,23 +131,27 @@ def _confirmation(options):
 def _wishes(options):
     from tad.data.importers.database import Wishes
     from tad.data.importers.lengths import durations_from_features
-    lengths = None
+    lengths, told = None, []
     if options.features:
-        lengths = durations_from_features(options.features[0], options.fps, options.stride, options.window)
-    return Wishes(fps=options.fps, subset=options.subset, subset_files=tuple(options.subset_file), split=options.split,
-                  seed=options.seed, recordings=options.durations, lengths=lengths,
-                  background_recordings=options.background_recordings, keep_fps=not options.without_fps)
+        lengths, told = durations_from_features(options.features[0], options.fps, options.stride, options.window,
+                                                options.layout, options.strip)
+    wishes = Wishes(fps=options.fps, subset=options.subset, subset_files=tuple(options.subset_file),
+                    split=options.split, seed=options.seed, recordings=options.durations, lengths=lengths,
+                    background_recordings=options.background_recordings, keep_fps=not options.without_fps)
+    return wishes, told
 
 
 def _import_features(options):
+    from tad.data.annotations import read_ground_truth
     from tad.data.importers.features import FeatureWishes, import_features
     from tad.data.importers.lengths import layout_evidence
     from tad.data.recipe import Recipe
     recipe = Recipe(made_by="tad data import", backbone=options.backbone, weights_sha256=options.weights_sha256,
                     fps=options.fps, stride=options.stride, window=options.window)
     evidence = layout_evidence(options.annotations, options.durations, options.fps, options.stride, options.window)
-    for line in import_features(options.features, options.output,
-                                FeatureWishes(options.layout, tuple(options.strip), evidence, recipe, options.force)):
+    ids = tuple(read_ground_truth(options.annotations)) if options.annotations else ()
+    wishes = FeatureWishes(options.layout, tuple(options.strip), evidence, recipe, options.force, ids)
+    for line in import_features(options.features, options.output, wishes):
         say(line)
     say("written: %s" % options.output)
 

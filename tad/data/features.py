@@ -9,11 +9,13 @@ import h5py
 import numpy as np
 import pandas
 
+from tad.arrays import Archive, bytes_of, check_size, read_npy
+from tad.data.decimals import with_points
 from tad.errors import UserError
-from tad.files import open_archive
 
 FOLDER_SUFFIXES = (".npy", ".npz", ".csv")
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
+_SEPARATORS = frozenset(";\t ")  # in a cell they show that its file is not one of commas
 
 
 class FeatureError(Exception):
@@ -132,7 +134,7 @@ def _open_folder(path):
 
 def _open_npz(path):
     try:
-        with open_archive(path) as archive:
+        with Archive(path) as archive:
             ids = frozenset(archive.files)
     except Exception as error:  # numpy raises zipfile, zlib, OS and value errors for a broken file
         raise UserError("cannot read the features %s: %s" % (path, error))
@@ -140,7 +142,7 @@ def _open_npz(path):
 
 
 def _npz_member(path, name):
-    with open_archive(path) as archive:
+    with Archive(path) as archive:
         return archive[name]
 
 
@@ -151,13 +153,28 @@ def _open_hdf5(path):
     except OSError as error:
         raise UserError("cannot read the features %s: %s" % (path, error))
     if not ids:
-        raise UserError("the HDF5 file %s holds no dataset at its top level" % path)
+        raise UserError("the HDF5 file %s holds no dataset at its top level; tad data import --features brings "
+                        "nested ones there" % path)
     return partial(guarded, _hdf5_dataset, path), ids, None
 
 
 def _hdf5_dataset(path, name):
     with h5py.File(path, "r") as archive:
+        check_dataset(archive[name], name)
         return archive[name][()]
+
+
+def check_dataset(dataset, name):
+    """Refuse an HDF5 dataset that holds no numbers, numbers of another file, or far less than it declares.
+
+    :raises FeatureError, ValueError: as :func:`checked_form` and :func:`tad.arrays.check_size`.
+    """
+    if dataset.dtype.kind not in "fiub":
+        raise FeatureError("has features of type %s, where numbers are needed" % dataset.dtype)
+    if dataset.external:
+        raise FeatureError("has features that lie in another file, %s; copy them into the HDF5 file"
+                           % dataset.external[0][0])
+    check_size(bytes_of(dataset.shape, dataset.dtype), dataset.id.get_storage_size(), "its dataset '%s'" % name)
 
 
 def _read_file(files, name):
@@ -176,23 +193,25 @@ def guarded(read, path, *name):
         raise FeatureError("has unreadable features (%s: %s)" % (path, reason[0] if reason else type(error).__name__))
 
 
-def _read_npy(path):
-    return np.load(path, allow_pickle=False)
-
-
 def _only_array(path):
-    with open_archive(path) as archive:
+    with Archive(path) as archive:
         if len(archive.files) != 1:
             raise FeatureError("has %d arrays in %s, where one is needed" % (len(archive.files), path))
         return archive[archive.files[0]]
 
 
 def read_csv(path, delimiter=","):
-    """Numbers in columns, float64, with or without one line of column names."""
+    """Numbers in columns, float64, with or without one line of column names; decimal commas beside other delimiters.
+
+    :raises FeatureError: there is text, or the lines differ in length so much that memory would be lost on it.
+    """
+    _check_cells(path, delimiter)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=pandas.errors.DtypeWarning)
         table = pandas.read_csv(path, sep=r"\s+" if delimiter == " " else delimiter, header=None, dtype=str,
                                 skip_blank_lines=True)
+    if delimiter != ",":
+        table = with_points(table)
     numbers = table.apply(pandas.to_numeric, errors="coerce")
     first_is_names = len(table) > 0 and numbers.iloc[0].isna().all()
     body = numbers.iloc[1:] if first_is_names else numbers
@@ -202,9 +221,27 @@ def read_csv(path, delimiter=","):
     words = body.isna() & ~text.isna() & ~text.apply(lambda column: column.str.strip().str.lower().eq("nan"))
     if words.values.any():
         row, column = np.argwhere(words.values)[0]
-        raise FeatureError("has text in its features (%s, data row %d, column %d: '%s')"
-                           % (path, row + 1, column + 1, text.iloc[row, column]))
+        found = str(text.iloc[row, column])
+        other = _SEPARATORS & set(found)
+        hint = "; tad data import --features reads tables of semicolons, tabs or blanks" if other else ""
+        raise FeatureError("has text in its features (%s, data row %d, column %d: '%s'%s)"
+                           % (path, row + 1, column + 1, found if len(found) <= 40 else found[:37] + "...", hint))
     return body.values.astype(np.float64)
 
 
-READERS = {".npy": _read_npy, ".npz": _only_array, ".csv": read_csv}
+def _check_cells(path, delimiter):
+    """pandas makes every line as long as the first: a file of a megabyte could ask for a terabyte of empty cells."""
+    with open(path, "rb") as stream:
+        first = b""
+        while not first.strip():
+            first = stream.readline()
+            if not first:
+                return
+        cells = len(first.split()) if delimiter == " " else first.count(delimiter.encode("utf-8")) + 1
+        lines = 1 + sum(block.count(b"\n") for block in iter(lambda: stream.read(2 ** 20), b""))
+    if cells * lines > 2 * os.path.getsize(path) + 10000:
+        raise FeatureError("has lines of different lengths (%s): %d columns in the first, far fewer in others"
+                           % (path, cells))
+
+
+READERS = {".npy": read_npy, ".npz": _only_array, ".csv": read_csv}

@@ -7,6 +7,7 @@ from typing import NamedTuple, Optional, Tuple
 import numpy as np
 import pandas
 
+from tad.data.decimals import with_points
 from tad.data.features import FOLDER_SUFFIXES, HDF5_SUFFIXES, FeatureError, open_store
 from tad.errors import UserError
 
@@ -140,13 +141,16 @@ def _read_table(path):
             first = stream.readline()
         if not first.strip():
             raise FeatureError("is empty, or begins with an empty line")
-        separator = next((mark for mark in (",", ";", "\t") if mark in first), r"\s+")
+        separator = next((mark for mark in (";", "\t", ",") if mark in first), r"\s+")
         words = [word.strip().strip('"') for word in (first.split(separator) if separator != r"\s+" else first.split())]
+        if separator != ",":
+            words = [word.replace(",", ".") for word in words]
         named = not any(_is_number(word) for word in words)
-        return pandas.read_csv(path, sep=separator, header=0 if named else None, skipinitialspace=True, dtype=str,
-                               encoding="utf-8-sig", keep_default_na=False).rename(columns=str)
+        table = pandas.read_csv(path, sep=separator, header=0 if named else None, skipinitialspace=True, dtype=str,
+                                encoding="utf-8-sig", keep_default_na=False).rename(columns=str)
+        return table if separator == "," else with_points(table)
     except UnicodeDecodeError:
-        raise FeatureError("is not UTF-8 text (%s)" % path)
+        raise FeatureError("is not UTF-8 text (%s); save it as UTF-8" % path)
     except (OSError, pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
         raise FeatureError("cannot be read (%s: %s)" % (path, str(error).strip().splitlines()[0]))
 

@@ -5,7 +5,7 @@ from typing import NamedTuple, Tuple
 
 import numpy as np
 
-from tad.data.annotations import number
+from tad.data.annotations import number, text
 from tad.errors import UserError
 from tad.evaluation.stream import JsonStream
 from tad.files import write_json
@@ -60,7 +60,7 @@ def read_detection_table(path):
                     rows.read(stream)
                     found = True
                 elif key == "external_data":
-                    left_out = _left_out(stream.value())
+                    left_out = _left_out(stream.value(), path)
                 else:
                     stream.value()
             stream.end()
@@ -75,9 +75,11 @@ def _no_results(path):
     return UserError('%s has no "results": {recording: [...]}; is it an ActivityNet-style file?' % path)
 
 
-def _left_out(extra):
+def _left_out(extra, path):
     missing = extra.get("left_out", []) if isinstance(extra, dict) else []
-    return tuple(str(name) for name in missing) if isinstance(missing, list) else ()
+    if not isinstance(missing, list):
+        raise UserError("%s: 'left_out' must be a list of recordings" % path)
+    return tuple(text(name, "%s: an entry of 'left_out'" % path) for name in missing)
 
 
 class _Rows:
@@ -93,6 +95,7 @@ class _Rows:
         for name in stream.keys():
             if name in self._names:
                 raise UserError("%s has the recording '%s' twice" % (self._path, name))
+            text(name, "%s: the name of a recording" % self._path)
             place = self._names[name] = len(self._names)
             if stream.peek() != "[":
                 stream.value()
@@ -122,6 +125,8 @@ class _Rows:
                             for column in (self._recording, self._label))
         table = DetectionTable(tuple(self._names), tuple(self._labels), recording, label, segments.reshape(-1, 2),
                                scores, left_out)
+        for name in table.labels:
+            text(name, "%s: a label" % self._path)
         self._check_finite(table)
         return table
 
@@ -167,4 +172,4 @@ def _detection(entry, place):
     if not isinstance(segment, list) or len(segment) != 2:
         raise UserError("%s: 'segment' must be [start, end] in seconds" % place)
     start, end = (number(value, place + ": 'segment'") for value in segment)
-    return str(entry["label"]), number(entry["score"], place + ": 'score'"), start, end
+    return text(entry["label"], place + ": 'label'"), number(entry["score"], place + ": 'score'"), start, end

@@ -1,7 +1,6 @@
 """What a scoring leaves out or renames: blocked recordings, ignored labels, class maps."""
 
 import csv
-import json
 from typing import NamedTuple, Optional, Tuple
 
 from tad.data.annotations import read_json
@@ -43,7 +42,7 @@ def read_class_map(path):
     """
     text = _read_text(path, "class map")
     if text.lstrip()[:1] in ("[", "{"):
-        pairs = _json_pairs(path, text)
+        pairs = _json_pairs(path)
     else:
         rows = csv.reader(line.strip().replace("\t", ",", 1) if "," in line or "\t" in line
                           else ",".join(line.split(None, 1)) for line in text.splitlines() if line.strip())
@@ -58,11 +57,10 @@ def read_class_map(path):
     return result
 
 
-def _json_pairs(path, text):
-    named = isinstance(read_json(path, "class map"), dict)
-    # As pairs, so that a label that stands there twice is seen
-    document = json.loads(text, object_pairs_hook=list)
-    pairs = document if named else list(enumerate(document))
+def _json_pairs(path):
+    document = read_json(path, "class map")
+    named = isinstance(document, dict)
+    pairs = list(document.items() if named else enumerate(document))
     if all(isinstance(value, str) for _, value in pairs):
         return [(str(key), value) for key, value in pairs]
     if named and all(isinstance(value, int) and not isinstance(value, bool) for _, value in pairs):

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from tad.arrays import read_npy
 from tad.errors import UserError
 
 
@@ -30,7 +31,7 @@ def read_snippet_scores(folder, recordings, labels):
 
 def _read(path, classes):
     try:
-        scores = np.load(path, allow_pickle=False)
+        scores = read_npy(path)
     except (OSError, ValueError, EOFError) as error:
         raise UserError("cannot read the per-snippet scores %s: %s" % (path, error))
     if not isinstance(scores, np.ndarray) or scores.ndim != 2 or scores.shape[1] != classes \

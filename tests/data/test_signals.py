@@ -102,3 +102,20 @@ def test_statistics_do_not_depend_on_where_recordings_end(rng):
     np.testing.assert_array_equal(whole, parts)
     np.testing.assert_allclose(whole, [samples.mean(0), samples.std(0)], rtol=1e-12)
     assert channel_statistics(lambda: iter([np.ones((5, 1))]))[1] == 1.0
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize("header", ["EMG 1;EMG 2\n", ""])
+def test_decimal_commas_are_read_where_commas_do_not_divide(tmp_path, rng, separator, header):
+    samples = rng.standard_normal((9, 2)) * 10.0 ** rng.randint(-9, 9, (9, 2))
+    lines = [separator.join(repr(float(value)).replace(".", ",") for value in row) for row in samples]
+    write(tmp_path, "s.csv", header.replace(" ", "_").replace(";", separator) + "\n".join(lines) + "\n")
+    load, ids = open_signals(str(tmp_path))
+    np.testing.assert_array_equal(load(ids[0]), samples)
+
+
+def test_a_mixture_of_commas_and_points_is_no_number(tmp_path):
+    write(tmp_path, "s.csv", "0,5;1\n1.000,5;2\n")
+    load, ids = open_signals(str(tmp_path))
+    with pytest.raises(FeatureError, match="text where numbers are needed"):
+        load(ids[0])

@@ -32,7 +32,8 @@ def test_names_with_spaces_stay_whole(tmp_path):
 @pytest.mark.parametrize("text, words", [
     ("", "no class map"), ("x\n", "no class map"), ("[1]", "no class map"), ('{"a": null}', "no class map"),
     ("{", "JSON"), ("{}", "no class map"),
-    ('{"a": 1, "b": 1}', "maps '1' to both 'a' and 'b'"), ('{"a": "x", "a": "y"}', "to both"), ("0,x\n0,y", "to both")])
+    ('{"a": 1, "b": 1}', "maps '1' to both 'a' and 'b'"), ('{"a": "x", "a": "y"}', "stands twice"),
+    ("0,x\n0,y", "to both")])
 def test_broken_class_maps_are_told(tmp_path, text, words):
     path = tmp_path / "map"
     path.write_text(text)

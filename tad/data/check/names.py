@@ -37,3 +37,12 @@ def counterparts(wanted, present):
     """For ids that are not present, the present one that was probably meant: dict id -> id."""
     by_form = {plain(name): name for name in sorted(present)}
     return {name: by_form[plain(name)] for name in wanted if name not in present and plain(name) in by_form}
+
+
+def respelled(names, wanted):
+    """For names that are not wanted, the wanted id that was meant: dict name -> id; nothing where it is in doubt."""
+    forms = defaultdict(lambda: ([], []))
+    for side, ids, others in ((0, names, wanted), (1, wanted, names)):
+        for name in sorted(set(ids) - set(others)):
+            forms[plain(name)][side].append(name)
+    return {ours[0]: theirs[0] for ours, theirs in forms.values() if len(ours) == len(theirs) == 1}

@@ -3,6 +3,7 @@
 from collections import Counter, OrderedDict
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from tad.data.check.names import respelled
 from tad.data.importers.columns import guess_columns
 from tad.data.importers.delimited import read_table
 from tad.data.importers.reading import About, InputFile, recording_name, unite
@@ -46,7 +47,7 @@ def make_database(reading, wishes):
 
     :raises UserError: a duration, rate or subset is missing or contradicts another.
     """
-    about, said = dict(reading.about), list(reading.said)
+    about, said = dict(reading.about), []  # type: Any
     for row in reading.rows:
         about.setdefault(row.recording, About())
     if not about:
@@ -134,7 +135,8 @@ def _positive(value, place):
 def _add_facts(about, wishes, said):
     """Put durations, rates and subsets of the table and the features beside what the annotations say."""
     extra = read_recordings(wishes.recordings) if wishes.recordings else {}
-    for name in wishes.lengths or {}:
+    lengths = _as_annotated(wishes.lengths or {}, about, said)
+    for name in lengths:
         extra.setdefault(name, About())
     alone = [name for name in extra if name not in about]
     if alone and not wishes.background_recordings:
@@ -148,9 +150,20 @@ def _add_facts(about, wishes, said):
         fps = facts.fps or wishes.fps
         if duration is None and facts.frames is not None and fps:
             duration = facts.frames / fps
-        if duration is None and wishes.lengths:
-            duration = wishes.lengths.get(name)
+        if duration is None:
+            duration = lengths.get(name)
         unite(about, name, duration_s=duration, fps=wishes.fps if facts.fps is None else None)
+
+
+def _as_annotated(lengths, about, said):
+    """Durations from features by the annotations' ids, where the two are spelled differently."""
+    spelling = respelled(lengths, about)
+    if spelling:
+        said.append("the features of %s are named otherwise: %s; import them with --annotations too, which names them "
+                    "as the annotations do"
+                    % (count(len(spelling), "recording"), shortened("'%s' for '%s'" % (name, spelling[name])
+                                                                     for name in sorted(spelling))))
+    return {spelling.get(name, name): seconds for name, seconds in lengths.items()}
 
 
 def _action(row, facts, fps):

@@ -4,6 +4,7 @@ import csv
 import io
 from typing import List, NamedTuple, Tuple
 
+from tad.data.decimals import DECIMAL_COMMA
 from tad.errors import UserError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -76,6 +77,9 @@ def _rows(text, delimiter):
 def guess_delimiter(text):
     """The delimiter that gives the first lines two or more columns each, as many as possible; None for none."""
     lines = [line for line in text[:65536].splitlines() if line.strip() and not line.startswith("#")][:_LOOK_AT]
+    for delimiter in (";", "\t", "|"):
+        if _has_decimal_commas(_split(lines, delimiter)):
+            return delimiter
     best, best_score = None, (0.5, 0)
     for delimiter in list(DELIMITERS) + [" "]:
         counts = [len(cells) for cells in _split(lines, delimiter)]
@@ -87,6 +91,13 @@ def guess_delimiter(text):
         if (agree, counts[0]) > best_score and not (delimiter == " " and best):
             best, best_score = delimiter, (agree, counts[0])
     return best
+
+
+def _has_decimal_commas(rows):
+    """Whether all rows have as many cells, and commas only in numbers: ``0,5;1,25`` is two cells, not three."""
+    commas = [cell for row in rows for cell in row if "," in cell]
+    return (len({len(row) for row in rows}) == 1 and len(rows[0]) > 1 and bool(commas)
+            and all(DECIMAL_COMMA.match(cell) for cell in commas))
 
 
 def _split(lines, delimiter):

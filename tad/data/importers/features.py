@@ -10,10 +10,11 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
+from tad.data.check.names import respelled
 from tad.data.features import HDF5_SUFFIXES, FeatureError
 from tad.data.importers.arrays import find_items, shape_of, squeezed_shape
-from tad.data.importers.orientation import Evidence, decide, oriented
-from tad.data.naming import count, shortened
+from tad.data.importers.orientation import WORDS, Evidence, decide, oriented
+from tad.data.naming import check_file_name, count, shortened
 from tad.data.recipe import Recipe, read_recipe, write_recipe
 from tad.errors import UserError
 from tad.files import atomic_write, make_folder
@@ -22,22 +23,28 @@ LONGEST_GAP = 2  # snippets by which two streams of one recording may differ; th
 
 
 class FeatureWishes(NamedTuple):
-    """``layout``: TC, CT or None to look; ``strip``: endings that are no part of ids; the rest goes into the recipe."""
+    """What the user knows of the features.
+
+    ``layout``: TC, CT or None to look; ``strip``: endings that are no part of ids; ``ids``: as the annotations spell
+    them; the rest goes into the recipe.
+    """
 
     layout: Optional[str] = None
     strip: Tuple[str, ...] = ()
     evidence: Evidence = Evidence()
     recipe: Recipe = Recipe()
     force: bool = False
+    ids: Tuple[str, ...] = ()
 
 
-class _Stream(NamedTuple):
-    """One source of features: items by id, the layout of its arrays and their commonest number of channels."""
+class Stream(NamedTuple):
+    """One source of features: items and number of snippets by id, the arrays' layout, their commonest width."""
 
     path: str
     items: dict
     layout: str
     width: int
+    snippets: dict
 
 
 def import_features(paths, output, wishes):
@@ -51,8 +58,11 @@ def import_features(paths, output, wishes):
     check_free(output, wishes.force)
     _check_kind(output)
     said, left_out = [], OrderedDict()
-    streams = [_open_stream(path, wishes, said, left_out) for path in paths]
+    streams = [open_stream(path, wishes, said, left_out) for path in paths]
     names = _common_ids(streams, said)
+    spelling = _spelling(names, wishes.ids, said)
+    for name in names:
+        check_file_name(spelling.get(name, name), output)
     width = sum(stream.width for stream in streams)
     written, lengths, odd = 0, [], []
     with _writer(output) as write:
@@ -64,7 +74,7 @@ def import_features(paths, output, wishes):
                 continue
             if not np.isfinite(array).all():
                 odd.append(name)
-            write(name, array)
+            write(spelling.get(name, name), array)
             written += 1
             lengths.append(len(array))
         if not written:
@@ -97,7 +107,13 @@ def _check_kind(output):
                         % (output, "folder" if os.path.isdir(output) else "file"))
 
 
-def _open_stream(path, wishes, said, left_out):
+def open_stream(path, wishes, said, left_out):
+    """The arrays of a folder or file, by id, and which of their axes is time.
+
+    :param said: list that gets the sentences on what was recognised.
+    :param left_out: dict reason -> list of places, which gets what cannot be used.
+    :raises UserError: nothing is usable, or the layout is not to be known.
+    """
     items, others = find_items(path, wishes.strip)
     if others:
         said.append("%s: %s no features: %s" % (path, count(len(others), "file") + (" holds" if len(others) == 1 else
@@ -120,12 +136,32 @@ def _open_stream(path, wishes, said, left_out):
     if not shapes:
         raise UserError("none of %s in %s can be read as (snippets, channels): %s"
                         % (count(len(items), "array"), path, shortened(sum(left_out.values(), []), 3)))
-    layout, sentence = decide(shapes, wishes.evidence, wishes.layout, path)
+    layout, sentence = _decided(shapes, wishes, path)
     said.append("%s: %s" % (path, sentence))
     if raw:
         said.append("%s: axes of length 1 dropped in %s" % (path, count(sum(raw.values()), "recording")))
-    widths = Counter(shape[1 if layout == "TC" else 0] for shape in shapes.values())
-    return _Stream(path, {item.id: item for item in items if item.id in shapes}, layout, widths.most_common(1)[0][0])
+    time, channels = (0, 1) if layout == "TC" else (1, 0)
+    widths = Counter(shape[channels] for shape in shapes.values())
+    return Stream(path, {item.id: item for item in items if item.id in shapes}, layout, widths.most_common(1)[0][0],
+                  {name: shape[time] for name, shape in shapes.items()})
+
+
+def _decided(shapes, wishes, path):
+    """The layout that the user or the recipe beside the features knows, or that the shapes tell."""
+    recipe = read_recipe(path)
+    if wishes.layout is None and recipe is not None and recipe.layout is not None:
+        return recipe.layout, "read as %s: as their recipe says" % WORDS[recipe.layout]
+    return decide(shapes, wishes.evidence, wishes.layout, path)
+
+
+def _spelling(names, ids, said):
+    """The annotations' ids for features whose own differ from them only in case, ending, blanks or Unicode form."""
+    spelling = respelled(names, ids)
+    if spelling:
+        said.append("%s named as the annotations do: %s"
+                    % (count(len(spelling), "recording"), shortened("'%s' for '%s'" % (spelling[name], name)
+                                                                     for name in sorted(spelling))))
+    return spelling
 
 
 def _common_ids(streams, said):

@@ -1,41 +1,40 @@
 """Durations from features, and what durations tell of features."""
 
 import warnings
+from collections import OrderedDict
 
-from tad.data.annotations import read_annotations
-from tad.data.features import FeatureError, FeatureStore
+from tad.data.annotations import read_ground_truth
 from tad.data.importers.database import read_recordings
+from tad.data.importers.features import FeatureWishes, open_stream
 from tad.data.importers.orientation import Evidence
 from tad.data.recipe import Recipe, read_recipe
 from tad.data.timegrid import TimeGrid
 from tad.errors import DataWarning, UserError
 
 
-def durations_from_features(path, fps=None, stride=None, window=None):
+def durations_from_features(path, fps=None, stride=None, window=None, layout=None, strip=()):
     """How long each recording's features last, by rate, stride and window; those not given come from the recipe.
 
-    :returns: dict id -> seconds; unusable features are warned of and left out.
-    :raises UserError: the rate or the stride is not known.
+    :returns: dict id -> seconds, and sentences on what was recognised; unusable features are warned of and left out.
+    :raises UserError: the rate or the stride is not known, or which axis is time.
     """
     recipe = read_recipe(path) or Recipe()
     fps, stride = fps or recipe.fps, stride or recipe.stride
     window = next((value for value in (window, recipe.window) if value is not None), stride)
     if fps is None or stride is None:
         raise UserError("durations from the features in %s need --fps and --stride (their recipe does not say)" % path)
-    store, grid, lengths = FeatureStore(path, 0), TimeGrid.from_frames(fps, stride, window), {}
-    for name in sorted(store.ids):
-        try:
-            lengths[name] = grid.end_s(len(store.read(name)))
-        except FeatureError as error:
-            warnings.warn("%s: %s; its duration stays unknown" % (name, error), DataWarning, stacklevel=2)
-    return lengths
+    said, left_out, grid = [], OrderedDict(), TimeGrid.from_frames(fps, stride, window)
+    stream = open_stream(path, FeatureWishes(layout, tuple(strip)), said, left_out)
+    for place in sum(left_out.values(), []):
+        warnings.warn("%s; its duration stays unknown" % place, DataWarning, stacklevel=2)
+    return {name: grid.end_s(snippets) for name, snippets in stream.snippets.items()}, said
 
 
 def layout_evidence(annotations, recordings, fps=None, stride=None, window=None):
     """What durations tell of the number of snippets; see :class:`tad.data.importers.orientation.Evidence`."""
     durations = {}
     if annotations:
-        durations.update({name: recording.duration_s for name, recording in read_annotations(annotations).items()
+        durations.update({name: recording.duration_s for name, recording in read_ground_truth(annotations).items()
                           if recording.duration_s is not None})
     if recordings:
         durations.update({name: facts.duration_s for name, facts in read_recordings(recordings).items()

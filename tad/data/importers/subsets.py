@@ -41,7 +41,8 @@ def split(labels_by_id, fraction, seed):
     """
     names = sorted(labels_by_id)
     if len(names) < 2:
-        raise UserError("one recording cannot be split into training and validation; give --subset %s" % TRAINING)
+        raise UserError("one recording cannot be split into training and validation; give --subset %s, or, if a column "
+                        "of the table names recordings, --columns recording=NAME,..." % TRAINING)
     classes = sorted({label for labels in labels_by_id.values() for label in labels})
     column = {label: index for index, label in enumerate(classes)}
     table = np.zeros((len(names), len(classes)))

@@ -3,10 +3,10 @@
 import math
 import re
 
+from tad.data.decimals import DECIMAL_COMMA
 from tad.errors import UserError
 
 _CLOCK = re.compile(r"^(-?)(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
-_COMMA = re.compile(r"^[+-]?\d*,\d+$")
 _POINT = re.compile(r"^[+-]?\d*\.\d+")
 
 
@@ -16,7 +16,7 @@ def uses_decimal_comma(cells, path):
     :param cells: list of ``(line, text)``.
     :raises UserError: some have a comma and some a point.
     """
-    commas = [line for line, text in cells if _COMMA.match(text.strip())]
+    commas = [line for line, text in cells if DECIMAL_COMMA.match(text)]
     points = [line for line, text in cells if _POINT.match(text.strip())]
     if commas and points:
         raise UserError("%s has a decimal comma in line %d and a decimal point in line %d; use one of them"

@@ -219,3 +219,71 @@ def test_the_command_and_the_durations_that_it_takes(tmp_path, rng, capsys):
     labels.write_text("recording,start,end,label\nrec_0,1,2,x\n")
     assert call(["data", "import", labels, "--features", tmp_path / "out", "--output", tmp_path / "a.json"]) == 0
     assert read_annotations(str(tmp_path / "a.json"))["rec_0"].duration_s == pytest.approx(64.0, abs=0.33)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_durations_of_annotations_never_come_from_a_guessed_axis(tmp_path, rng, capsys, turned):
+    """Arrays (channels, snippets) once gave every recording the same, wrong duration, without a word."""
+    made = arrays(rng, (100, 250), 40)
+    path = save(tmp_path / "in", made, lambda array: array.T if turned else array)
+    labels = tmp_path / "a.csv"
+    labels.write_text("recording,start,end,label\nrec_0,1,2,x\nrec_1,1,2,x\n")
+    arguments = ["data", "import", labels, "--features", path, "--output", tmp_path / "a.json", "--fps", 25,
+                 "--stride", 16]
+    assert call(arguments) == 2
+    assert "cannot tell whether" in capsys.readouterr().err and not (tmp_path / "a.json").exists()
+    assert call(arguments + ["--layout", "CT" if turned else "TC"]) == 0
+    assert "as --layout says" in capsys.readouterr().out
+    found = read_annotations(str(tmp_path / "a.json"))
+    assert [found[name].duration_s for name in sorted(made)] == pytest.approx([64, 160])
+    save(tmp_path / "in", arrays(rng, (50, 60, 70), 40), (lambda array: array.T) if turned else (lambda array: array))
+    assert call(arguments + ["--force"]) == 0, "three recordings of one width tell it"
+    assert "read as (%s)" % ("channels, snippets" if turned else "snippets, channels") in capsys.readouterr().out
+    assert read_annotations(str(tmp_path / "a.json"))["rec_1"].duration_s == pytest.approx(60 * 16 / 25.0)
+
+
+def test_a_store_of_one_recording_keeps_its_id(tmp_path, rng):
+    made = arrays(rng, (100,), 40)
+    path = str(tmp_path / "store.h5")
+    with h5py.File(path, "w") as archive:
+        archive["rec_0"] = made["rec_0"]
+    same(imported([path], tmp_path / "out.h5", layout="TC")[0], made)
+    found, said = imported([str(tmp_path / "out.h5")], tmp_path / "again")
+    same(found, made)
+    assert "as their recipe says" in said
+
+
+def test_ids_are_written_as_the_annotations_spell_them(tmp_path, rng, capsys):
+    made = arrays(rng)
+    path = save(tmp_path / "in", made)
+    labels = tmp_path / "a.csv"
+    labels.write_text("video,start,end,label\n" + "".join("%s,0,1,x\n" % name for name in (
+        "Rec_0.mp4", "REC_1.MP4", "rec_2", "Rec_3", "rec_3.x", "rec_7")))
+    shared = ["--fps", 25, "--stride", 16, "--output"]
+    assert call(["data", "import", labels, "--yes", "--features", path] + shared + [tmp_path / "a.json"]) == 0
+    said = capsys.readouterr().out
+    assert "the features of 3 recordings are named otherwise: 'rec_0' for 'Rec_0'" in said and "--annotations" in said
+    found = read_annotations(str(tmp_path / "a.json"))
+    assert found["REC_1"].duration_s == pytest.approx(45 * 16 / 25.0) and found["rec_7"].duration_s is None
+    assert call(["data", "import", "--features", path, "--annotations", tmp_path / "a.json"] + shared
+                + [tmp_path / "out"]) == 0
+    assert "3 recordings named as the annotations do: 'Rec_0' for 'rec_0'" in capsys.readouterr().out
+    assert FeatureStore(str(tmp_path / "out")).ids == {"Rec_0", "REC_1", "rec_2", "Rec_3"}
+
+
+def test_what_was_guessed_is_told_before_anything_is_refused(tmp_path, capsys):
+    labels = tmp_path / "a.csv"
+    labels.write_text("subject,start,end,label\ns1,1,2,x\ns2,1,2,x\n")
+    assert call(["data", "import", labels, "--yes", "--split", 0.5, "--output", tmp_path / "a.json"]) == 2
+    told = capsys.readouterr()
+    assert "each file is one recording, named like the file" in told.out and "--columns recording=NAME" in told.err
+
+
+def test_tables_with_decimal_commas_are_read(tmp_path, rng):
+    made, folder = arrays(rng), tmp_path / "in"
+    folder.mkdir()
+    for name, array in made.items():
+        lines = [";".join(repr(float(value)).replace(".", ",") for value in row) for row in array]
+        (folder / (name + ".csv")).write_text("\n".join(lines) + "\n")
+    found, _ = imported([str(folder)], tmp_path / "out")
+    same(found, made)

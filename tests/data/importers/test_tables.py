@@ -188,6 +188,13 @@ def test_delimiters():
     assert guess_delimiter("alone\n") is None and guess_delimiter("") is None
 
 
+@pytest.mark.parametrize("text, delimiter", [
+    ("0,5;1,25\n-0,5;3\n", ";"), ("0,5\t1,25\n", "\t"), ("1,2;x\n3,4;y\n", ";"), ("1,2,a;b\n3,4,c;d\n", ","),
+    ("a,b;c\n1,2\n", ","), ("1,1e-3|,5\n", "|")])
+def test_decimal_commas_are_no_delimiters(text, delimiter):
+    assert guess_delimiter(text) == delimiter
+
+
 def test_line_numbers_survive_quoted_line_ends_and_comments(tmp_path):
     path = write(tmp_path / "a.csv", "# made by hand\nrecording,start,end,label\nr1,1,2,\"two\nlines\"\nr2,x,2,l\n")
     assert [line for line, _ in read_table(InputFile(path)).rows] == [4, 5]
