@@ -31,7 +31,8 @@ def walk(text):
     return result
 
 
-@pytest.mark.parametrize("form", [{}, {"indent": 3}, {"indent": 40}, {"separators": (",", ":")}, {"ensure_ascii": False}])
+@pytest.mark.parametrize("form", [{}, {"indent": 3}, {"indent": 40},
+                                  {"separators": (",", ":")}, {"ensure_ascii": False}])
 def test_reads_what_json_reads(chunk, form):
     assert walk(json.dumps(DOCUMENT, **form) + " \n\t") == DOCUMENT
 
