@@ -147,6 +147,15 @@ def _check_metrics(run, result):
         value = then.get(name) if isinstance(then, dict) else None
         if isinstance(value, (int, float)) and abs(value - now[name]) > SAME:
             warnings.warn("%s: its metrics.json has mAP %.4f at tIoU %s, but its detections give %.4f with these "
-                          "annotations; the report shows the latter" % (run.path, value, name, now[name]),
-                          DataWarning, stacklevel=2)
+                          "annotations%s; the report shows the latter"
+                          % (run.path, value, name, now[name], _rules(run.metrics)), DataWarning, stacklevel=2)
             return
+
+
+def _rules(metrics):
+    """Words on what ``tad eval`` was told to leave out or rename, which may be why its numbers differ."""
+    handling = metrics.get("handling")
+    handling = handling if isinstance(handling, dict) else {}
+    used = [words for key, words in (("class_map", "class map"), ("blocked_recordings", "blocked recordings"),
+                                     ("ignored_labels", "ignored labels")) if handling.get(key)]
+    return " and without the %s of tad eval" % " and ".join(used) if used else ""

@@ -117,6 +117,10 @@ def test_metrics_of_other_detections_are_warned_of(tmp_path, rng):
     write_json(folder + "/metrics.json", good)
     with pytest.warns(DataWarning, match="its metrics.json has mAP"):
         comparison(folder)
+    good["handling"].update(class_map="map.json", ignored_labels=["Ambiguous"])
+    write_json(folder + "/metrics.json", good)
+    with pytest.warns(DataWarning, match="without the class map and ignored labels of tad eval; the report"):
+        comparison(folder)
     write_json(folder + "/metrics.json", {"mAP": "high"})
     comparison(folder)
 

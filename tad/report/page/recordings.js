@@ -90,7 +90,7 @@ function RecordingList(host, data, state) {
   function draw(card) {
     card.items = itemsOf(data, card.layout, card.r, state);
     if (card.at && !card.items.some(item => item.run === card.at.run && item.i === card.at.i)) card.at = null;
-    drawTimeline(card.canvas, data, card.layout, card.items, view(card), state.least, card.at);
+    drawTimeline(card.canvas, data, card.layout, card.items, view(card), card.at);
     const words = data.runs.map(run => {
       const one = countRecording(data, run, card.r, state);
       return (data.runs.length > 1 ? laneName(run.number) + ": " : "") + (one.instances - one.missed) + " of "
@@ -153,7 +153,7 @@ function RecordingList(host, data, state) {
     const item = itemAt(card, x, y);
     const inside = y - card.canvas.getBoundingClientRect().top;
     const strip = card.layout.curves.find(one => inside >= one.top && inside < one.top + CURVES);
-    if (item) showTip(describe(data, item, state.least), x, y);
+    if (item) showTip(describe(data, item), x, y);
     else if (strip) showTip(curveWords(curvesOf(strip.run, card.r), timeAt(card, x)), x, y);
     else hideTip();
   }
@@ -182,7 +182,7 @@ function RecordingList(host, data, state) {
     }
     const place = card.canvas.getBoundingClientRect(), seen = view(card);
     const x = place.left + GUTTER + (place.width - GUTTER) * Math.max(0, card.at.start - seen.from) / (seen.to - seen.from);
-    const lines = describe(data, card.at, state.least);
+    const lines = describe(data, card.at);
     showTip(lines, x, place.top + card.at.top + LANE);
     speak(lines.join(", "));
   }

@@ -98,7 +98,7 @@ function classCells(data, run, counts, label) {
 }
 
 // Why a run fails on what is chosen, in one or two sentences.
-function verdict(data, run, counts, wanted, least) {
+function verdict(data, run, counts, wanted) {
   const sum = list => list.reduce((a, b) => a + b, 0);
   const labels = wanted === ALL ? data.labels.map((_, label) => label) : [wanted];
   const instances = sum(labels.map(label => data.instances[label]));
@@ -106,7 +106,7 @@ function verdict(data, run, counts, wanted, least) {
   const kinds = data.kinds.map((_, kind) => sum(labels.map(label => counts.kinds[label][kind])));
   const wrong = sum(kinds.slice(DOUBLE, UNCOUNTED));
   const parts = [(instances - missed) + " of " + counted(instances, "instance") + " found (tIoU " + data.at
-    + ", score from " + scoreText(least) + "), " + counted(wrong, "false positive") + "."];
+    + ", score from " + scoreText(run.least) + "), " + counted(wrong, "false positive") + "."];
   const ranked = [DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND].filter(kind => kinds[kind])
     .sort((a, b) => kinds[b] - kinds[a]);
   if (ranked.length) {
