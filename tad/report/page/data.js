@@ -1,6 +1,7 @@
 // The report's data, unpacked; and counts over it. Nothing here touches the page.
 
 const TRUE_POSITIVE = 0, DOUBLE = 1, WRONG_LABEL = 2, LOCALIZATION = 3, CONFUSION = 4, BACKGROUND = 5, UNCOUNTED = 6;
+const FALSE_KINDS = [DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND];
 const ALL = -1, ALL_FALSE = -2;
 
 function column(text, Kind) {
@@ -76,7 +77,8 @@ const chosen = (label, wanted) => wanted === ALL || label === wanted;
 const drawn = (kind, wanted) => wanted === ALL || kind === wanted
   || wanted === ALL_FALSE && kind !== TRUE_POSITIVE && kind !== UNCOUNTED;
 
-// Counts of a recording, for the chosen class and scores from the run's threshold `least` on; `shown`: those of the chosen kind.
+// Counts of a recording, for the chosen class and scores from the run's threshold `least` on;
+// `shown`: those of the chosen kind.
 function countRecording(data, run, r, {label: wanted, kind}) {
   const result = {instances: 0, missed: 0, right: 0, wrong: 0, shown: 0};
   const {truth} = data, {found} = run;
@@ -112,8 +114,8 @@ function countClasses(data, run) {
   return result;
 }
 
-// The kinds among the best G detections of each chosen class, G being its instances, among the next G, and so on to 10 G
-// (DETAD, figure 3).
+// The kinds among the best G detections of each chosen class, G being its instances, among the next G, and so on to
+// 10 G (DETAD, figure 3).
 function profile(data, run, wanted) {
   const {found} = run, ranks = new Uint32Array(data.labels.length), bins = [];
   const order = Uint32Array.from(found.score, (_, i) => i).filter(i => chosen(found.label[i], wanted)

@@ -57,7 +57,8 @@ function bucketChart(run, prefix, name, buckets) {
     if (!isNumber(bucket.average_mAP_N)) rows.push({name: label, whole: 1, parts: [0, 0], format: three, note: "none"});
   }
   const now = run.diagnosis.average_mAP_N;
-  return stackedBars(prefix + "by " + name + ", all classes", (isNumber(now) ? "All instances: average mAP_N " + three(now) + ". " : "")
+  return stackedBars(prefix + "by " + name + ", all classes",
+    (isNumber(now) ? "All instances: average mAP_N " + three(now) + ". " : "")
     + "Missed: the part of the instances that no detection finds.",
   [{name: "average mAP_N", ink: runInk(run.number)}, {name: "missed", ink: "var(--missed)"}], rows);
 }

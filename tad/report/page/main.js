@@ -2,8 +2,8 @@
 
 function start() {
   const data = unpack(JSON.parse(byId("data").textContent));
-  const state = {label: ALL, value: 0, own: data.runs.length > 1, sort: "errors", kind: ALL, search: "", actionsOnly: false,
-    tiou: data.runs.length > 1 ? data.atIndex : ALL};
+  const state = {label: ALL, value: 0, own: data.runs.length > 1, sort: "errors", kind: ALL, search: "",
+    actionsOnly: false, tiou: data.runs.length > 1 ? data.atIndex : ALL};
   const fair = data.runs.map(run => bestScore(data, [run]));
   const sorting = {key: "ap0", down: false};
   const list = RecordingList(byId("list"), data, state);
@@ -16,7 +16,8 @@ function start() {
     + data.at + ", after Alwassel et al., Diagnosing Error in Temporal Action Detectors (ECCV 2018).";
   drawLegend(data);
   fillClasses(data);
-  byId("kind").append(make("option", {value: ALL}, "all detections"), make("option", {value: ALL_FALSE}, "false positives"),
+  byId("kind").append(make("option", {value: ALL}, "all detections"),
+    make("option", {value: ALL_FALSE}, "false positives"),
     ...data.kinds.map((name, kind) => make("option", {value: kind}, "only: " + name)));
   byId("by").hidden = data.runs.length < 2;
   setValue(firstValue());
@@ -53,7 +54,8 @@ function start() {
         if (found.kind[i] === TRUE_POSITIVE) right++; else wrong++;
       }
       const all = state.label === ALL ? data.truth.label.length : data.instances[state.label];
-      return (data.runs.length > 1 ? laneName(run.number) + " from " + scoreText(run.least) + ": " : "") + "recall " + percent(right, all) + ", precision "
+      return (data.runs.length > 1 ? laneName(run.number) + " from " + scoreText(run.least) + ": " : "")
+        + "recall " + percent(right, all) + ", precision "
         + percent(right, right + wrong);
     });
     byId("found").textContent = words.join("; ");
@@ -68,7 +70,7 @@ function start() {
       document.querySelector('#class-table th[data-key="' + key + '"] button').focus();
     });
     replace(byId("class-table"), table);
-    const kinds = [TRUE_POSITIVE, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND].map(kind =>
+    const kinds = [TRUE_POSITIVE, ...FALSE_KINDS].map(kind =>
       ({name: data.kinds[kind], ink: kindInk(kind)}));
     const prefix = run => data.runs.length > 1 ? run.name + ": " : "";
     const what = state.label === ALL ? "all classes" : data.labels[state.label];

@@ -183,8 +183,8 @@ function describe(data, item) {
   const lines = [data.labels[found.label[item.i]] || "(empty)", "score " + scoreText(found.score[item.i])
     + (data.runs.length > 1 ? ", " + item.run.name : ""), times, data.kinds[found.kind[item.i]]];
   if (partner >= 0) {
-    lines.push("tIoU " + overlap(item.start, item.end, truth.start[partner], truth.end[partner]).toFixed(2) + " with \u201c"
-      + data.labels[truth.label[partner]] + "\u201d at " + seconds(truth.start[partner]));
+    lines.push("tIoU " + overlap(item.start, item.end, truth.start[partner], truth.end[partner]).toFixed(2)
+      + " with \u201c" + data.labels[truth.label[partner]] + "\u201d at " + seconds(truth.start[partner]));
   }
   return lines;
 }
