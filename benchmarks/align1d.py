@@ -24,7 +24,7 @@ from tad.ops.align1d import align1d  # noqa: E402
 from tad.ops.align1d_backends import active_backend  # noqa: E402
 from tad.ops.align1d_cuda import nvrtc, program  # noqa: E402
 from tad.ops.align1d_cuda.launch import Kernels  # noqa: E402
-from tad.report.manifest import machine, versions  # noqa: E402
+from tad.report.environment import machine, versions  # noqa: E402
 
 WORKLOADS = {  # batch, channels, snippets, rois in a batch entry, bins
     "A dense boundary map": (4, 128, 256, 8192, 32),

@@ -22,12 +22,12 @@ def main(arguments=None):
     except UserError as error:
         print("tad: %s" % error, file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("tad: stopped; a training goes on from its last checkpoint with --resume auto", file=sys.stderr)
+    except KeyboardInterrupt as ended:
+        saved = _saved(ended) or "; a training goes on from its last checkpoint with --resume auto"
+        print("tad: stopped" + saved, file=sys.stderr)
         return 130
     except Terminated as ended:
-        saved = "; %s, go on with --resume auto" % ended if str(ended) else ""
-        print("tad: stopped by SIGTERM%s" % saved, file=sys.stderr)
+        print("tad: stopped by SIGTERM" + _saved(ended), file=sys.stderr)
         return 143
     except BrokenPipeError:
         # The reader of our output has gone (head, less); Python must not complain while it closes
@@ -37,6 +37,10 @@ def main(arguments=None):
         # A full disk, a file that may not be read: outside the program, and not worth a traceback
         print("tad: %s" % error, file=sys.stderr)
         return 2
+
+
+def _saved(ended):
+    return "; %s, go on with --resume auto" % ended if str(ended) else ""
 
 
 def build_parser():

@@ -3,11 +3,15 @@
 No other module asks for a version.
 """
 
+import importlib
+import importlib.util
 import os
 import sys
+import zipfile
 
 import torch
 
+from tad.arrays import check_size
 from tad.errors import UserError
 
 TORCH_VERSION = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
@@ -52,6 +56,9 @@ def load_tensors(path):
     if TORCH_VERSION < (2, 6):
         raise UserError("%s cannot be read without risk by PyTorch %s; save arrays as .npy, or use PyTorch 2.6 or newer"
                         % (path, torch.__version__))
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            check_size(sum(member.file_size for member in archive.infolist()), os.path.getsize(path))
     try:
         return torch.load(path, map_location=torch.device("cpu"), weights_only=True)
     except Exception as error:  # whatever is no plain tensor, and broken archives, come as a dozen types
@@ -68,8 +75,22 @@ def load_array(path):
         value = next(iter(value.values() if isinstance(value, dict) else value))
     if not isinstance(value, torch.Tensor):
         raise ValueError("holds a %s where one tensor is needed" % type(value).__name__)
+    # A tensor of a few numbers can pretend to be any size, by strides of 0
+    check_size(value.nelement() * value.element_size(), os.path.getsize(path), "its tensor")
     value = value.detach()
     return (value.float() if value.is_floating_point() else value).numpy()
+
+
+def shapes_without_memory(build):
+    """Names and shapes of the weights of a module that a function makes, or None where that takes memory (before 2.0).
+
+    :param build: function without arguments that gives a :class:`torch.nn.Module`.
+    """
+    if TORCH_VERSION < (2, 0):
+        return None
+    with torch.device("meta"):
+        module = build()
+    return {name: tuple(value.shape) for name, value in module.state_dict().items()}
 
 
 def adam_step(count):
@@ -77,9 +98,39 @@ def adam_step(count):
     return torch.tensor(float(count)) if TORCH_VERSION >= (1, 12) else count
 
 
+def numeric_switches():
+    """PyTorch's switches that change numbers, as far as this version has them; plain values for JSON."""
+    cudnn = torch.backends.cudnn
+    found = {"cudnn.deterministic": cudnn.deterministic, "cudnn.benchmark": cudnn.benchmark,
+             "cudnn.enabled": cudnn.enabled, "default_dtype": str(torch.get_default_dtype()),
+             "mkl": torch.backends.mkl.is_available()}
+    if TORCH_VERSION >= (1, 8):
+        found["deterministic_algorithms"] = torch.are_deterministic_algorithms_enabled()
+    if TORCH_VERSION >= (1, 7):
+        found.update({"cudnn.allow_tf32": cudnn.allow_tf32,
+                      "matmul.allow_tf32": torch.backends.cuda.matmul.allow_tf32})
+    if TORCH_VERSION >= (2, 1):
+        found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+    return found
+
+
+def optional_version(name):
+    """The version of a package that need not be installed, or None."""
+    if importlib.util.find_spec(name) is None:
+        return None
+    return getattr(importlib.import_module(name), "__version__", None)
+
+
 def python_version():
     """For example ``3.11.7``."""
     return "%d.%d.%d" % sys.version_info[:3]
+
+
+def is_out_of_memory(error):
+    """Whether an exception says that memory was too small; PyTorch before 1.13 has no type of its own for it."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in text for words in (
+        "out of memory", "can't allocate memory", "not enough memory"))
 
 
 def is_capturing():

@@ -1,12 +1,9 @@
-"""Writing files so that a kill at any moment leaves the old file or the new one, never a piece; reading archives."""
+"""Writing files so that a kill at any moment leaves the old file or the new one, never a piece."""
 
 import contextlib
 import json
 import os
 import tempfile
-import zipfile
-
-import numpy as np
 
 from tad.errors import UserError
 
@@ -30,11 +27,22 @@ def atomic_write(path, mode="w"):
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~current_umask())
         os.replace(temporary, path)
+        _remember(folder)
     except OSError as error:
         raise UserError("cannot write %s: %s" % (path, error.strerror or error))
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def _remember(folder):
+    """Let a power cut not take the new name back, where folders can be synchronized like files."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_folder(path):
@@ -51,18 +59,6 @@ def run_folder(checkpoint):
         return checkpoint
     folder = os.path.dirname(os.path.abspath(checkpoint))
     return os.path.dirname(folder) if os.path.basename(folder) == "checkpoints" else folder
-
-
-def open_archive(file):
-    """``np.load`` for the ``.npz`` archive at a path or in a stream, without pickles.
-
-    The look at the archive comes first because NumPy before 1.20 makes the interpreter complain about a broken one.
-    """
-    with zipfile.ZipFile(file):
-        pass
-    if hasattr(file, "seek"):
-        file.seek(0)
-    return np.load(file, allow_pickle=False)
 
 
 def check_writable(path):

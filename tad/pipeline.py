@@ -4,20 +4,20 @@ A run folder holds everything that a run made. ``train_run`` fills its checkpoin
 ``score_run`` scores and draws them.
 """
 
+import contextlib
 import os
 import warnings
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from tad import compat
 from tad.config import Settings
 from tad.data.annotations import class_names, in_subset, read_annotations, read_ground_truth
 from tad.data.external import external_scores
-from tad.data.features import FeatureStore
+from tad.data.features import FeatureError, FeatureStore
 from tad.data.fitting import fit_settings
 from tad.data.paths import data_path
 from tad.data.recipe import (
@@ -43,8 +43,10 @@ from tad.data.sources import (
 from tad.detectors import build_detector
 from tad.engine.checkpoint import clear_leftovers, newest_readable, open_checkpoint, saved_steps
 from tad.engine.inference import detect
+from tad.engine.losslog import LossLog
 from tad.engine.progress import LogLines, tell
 from tad.engine.training import from_checkpoint, load_weights, start, train
+from tad.engine.trust import check_meta, check_proportions
 from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import write_detections
 from tad.evaluation.evaluate import evaluate
@@ -130,14 +132,14 @@ def train_run(settings, folder, resume=False):
     found = open_run(folder, checkpoints, meta, resume)
     write_settings(settings, os.path.join(folder, "config.yaml"))
     write_json(os.path.join(folder, "manifest.json"),
-               make_manifest(settings, device, command_line(), [annotations, store.path],
+               make_manifest(settings, device, command_line(), data_files(annotations, store.path),
                              used_recordings("train", recordings, sources)))
     torch.manual_seed(settings.seed)
     progress = start(build_detector(settings, width, len(classes)).to(device), settings)
     if found is not None:
         progress = from_checkpoint(progress, found)
-    with_logs(folder, progress.step, lambda log: train(
-        progress, sources, Normalized(store, normalization), settings, device, checkpoints, meta, log))
+    with contextlib.closing(LossLog(os.path.join(folder, "tensorboard"), progress.step)) as log:
+        train(progress, sources, Normalized(store, normalization), settings, device, checkpoints, meta, log)
     return settings
 
 
@@ -161,6 +163,7 @@ def open_run(folder, checkpoints, meta, resume):
     if found is None:
         tell("nothing to resume in %s: starting anew" % folder)
         return None
+    check_meta(found, "the newest checkpoint in " + checkpoints)
     old, new = (flatten(values["settings"], folder) for values in (found.meta, meta))
     changed = [key for key in new if old.get(key) != new[key] and not key.startswith(FREE_TO_CHANGE)]
     changed += ["the %s of the data" % key for key in ("classes", "width", "mean", "deviation", "actions")
@@ -172,23 +175,15 @@ def open_run(folder, checkpoints, meta, resume):
     return found
 
 
+def data_files(annotations, features, external=None):
+    """For manifests: every file or folder that was read. A recipe inside the feature folder counts with it."""
+    recipe = None if os.path.isdir(features) else find_recipe(features)
+    return [path for path in (annotations, features, recipe, external) if path is not None]
+
+
 def used_recordings(part, recordings, sources):
     """For manifests: ids of the recordings that are used, and of those that were left out."""
     return {part: [source.id for source in sources], "left_out": left_out(recordings, sources)}
-
-
-def with_logs(folder, step, work):
-    """Run ``work(log)`` with a function that writes losses to TensorBoard; entries after ``step`` are replaced."""
-    writer = SummaryWriter(os.path.join(folder, "tensorboard"), purge_step=step if step else None)
-
-    def log(at_step, values):
-        for name, value in values.items():
-            writer.add_scalar("loss/" + name, value, at_step)
-
-    try:
-        return work(log)
-    finally:
-        writer.close()
 
 
 def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None, external=None):
@@ -220,20 +215,36 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     scores = external_scores(external, trained.classes, [source.id for source in sources])
     detections, lines = {}, LogLines("infer", "recording", 0, len(sources))
     for source in tqdm(sources, desc="infer", unit="recording", disable=None):
-        rows = open_rows(store, source.id).map(trained.normalization.apply)
-        detections[source.id] = detect(trained.detector, source, rows, settings, device, scores.get(source.id))
+        detections[source.id] = detect_source(trained, source, store, settings, device, scores.get(source.id))
         if lines.due(len(detections)):
             lines.say(len(detections))
     write_detections(output, detections, trained.classes, left_out(recordings, sources))
-    made = make_manifest(settings, device, command_line(), [annotations, store.path],
+    made = make_manifest(settings, device, command_line(), data_files(annotations, store.path, external),
                          used_recordings("test", recordings, sources))
-    write_json(manifest_path(output), dict(made, detections={output: checksum(output)}, **trained.origin))
+    asked = {"subset": subset or dataset.test_subset, "external_scores": external}
+    write_json(manifest_path(output), dict(made, detections={output: checksum(output)}, asked=asked, **trained.origin))
     return output, detections, trained
+
+
+def detect_source(trained, source, store, settings, device, external=None):
+    """Detections of one recording whose features were found good before.
+
+    :raises UserError: they cannot be read any more, or are others.
+    """
+    try:
+        rows = open_rows(store, source.id)
+        if len(rows) != source.snippets:
+            raise FeatureError("had %d snippets a moment ago, and now it has %d" % (source.snippets, len(rows)))
+        return detect(trained.detector, source, rows.map(trained.normalization.apply), settings, device, external)
+    except FeatureError as error:
+        raise UserError("%s %s; its features changed while they were used; mend them and start again"
+                        % (source.id, error))
 
 
 def load_trained(path, override=None):
     """A detector for inference, with the averaged weights, from a run folder or checkpoint file."""
     path, checkpoint = open_checkpoint(path, lambda message: warnings.warn(message, DataWarning, stacklevel=3))
+    check_meta(checkpoint, path)
     meta = checkpoint.meta
     kept = settings_from_dict(meta["settings"], path)
     settings = kept if override is None else override(kept)
@@ -241,6 +252,7 @@ def load_trained(path, override=None):
                                                                       settings.deeplab.max_duration)):
         if value is None:
             raise UserError("%s is null, which only a training can fill in; leave --set %s out" % (key, key))
+    check_proportions(checkpoint, settings, path)
     detector = build_detector(settings, meta["width"], len(meta["classes"]))
     load_weights(detector, checkpoint.group("averaged"))
     normalization = Normalization(np.array(meta["mean"], np.float32), np.array(meta["deviation"], np.float32))

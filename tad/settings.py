@@ -5,6 +5,7 @@ import difflib
 import math
 import os
 import re
+import reprlib
 from typing import Tuple, Union
 
 import yaml
@@ -103,6 +104,19 @@ def _not_base_60(regexp):
     return re.compile(r"(?!.*:)(?:%s)" % regexp.pattern, regexp.flags)
 
 
+MOST_NODES = 100000  # values and keys of a configuration; a few short lines of aliases can expand to billions
+
+
+def _expanded(node, known):
+    """How many values a YAML node stands for once its aliases are followed; infinite where it holds itself."""
+    if id(node) not in known:
+        known[id(node)] = math.inf  # what holds itself meets this before its own count
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        flat = [part for item in parts for part in (item if isinstance(item, tuple) else (item,))]
+        known[id(node)] = 1 + sum(_expanded(part, known) for part in flat)
+    return known[id(node)]
+
+
 class _StrictLoader(yaml.SafeLoader):
     """YAML in which a key may stand only once; PyYAML would drop the first of two sections without a word.
 
@@ -113,6 +127,13 @@ class _StrictLoader(yaml.SafeLoader):
         first: [(tag, _not_base_60(regexp) if tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") else regexp)
                 for tag, regexp in resolvers]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+
+    def get_single_node(self):
+        node = super(_StrictLoader, self).get_single_node()
+        if node is not None and _expanded(node, {}) > MOST_NODES:
+            raise yaml.constructor.ConstructorError(None, None, "its aliases (*name) expand to more than %d values"
+                                                    % MOST_NODES, node.start_mark)
+        return node
 
     def construct_mapping(self, node, deep=False):
         seen = set()
@@ -129,7 +150,7 @@ def parse_assignment(text):
     if not equals or not key.strip():
         raise UserError("--set takes key=value, for example --set train.steps=500; got '%s'" % text)
     try:
-        return key.strip(), yaml.safe_load(value)
+        return key.strip(), yaml.load(value, Loader=_StrictLoader)
     except (yaml.YAMLError, ValueError, RecursionError):
         raise UserError("--set %s: cannot read the value '%s'" % (key, value))
 
@@ -206,7 +227,7 @@ def convert(value, f, key, source):
     kinds = _kinds(f.type)
     found = _as_kind(value, kinds)
     if found is _WRONG:
-        raise UserError("%s: '%s' must be %s, not %r" % (source, key, _describe(kinds), value))
+        raise UserError("%s: '%s' must be %s, not %s" % (source, key, _describe(kinds), _shown(value)))
     meta = f.metadata
     if meta["choices"] is not None and found not in meta["choices"]:
         raise UserError("%s: '%s' must be one of %s, not %r" % (source, key, ", ".join(meta["choices"]), found))
@@ -225,6 +246,7 @@ def convert(value, f, key, source):
     return found
 
 
+LARGEST = 10 ** 300  # of whole numbers: what a float and a message can hold
 _WRONG = object()
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text",
           tuple: "a list of whole numbers", type(None): "null"}
@@ -244,6 +266,8 @@ def _as_kind(value, kinds):
         return None if type(None) in kinds else _WRONG
     if isinstance(value, bool):
         return value if bool in kinds else _WRONG
+    if isinstance(value, int) and abs(value) > LARGEST or isinstance(value, str) and "\0" in value:
+        return _WRONG
     if int in kinds and isinstance(value, int):
         return value
     if float in kinds:
@@ -257,6 +281,13 @@ def _as_kind(value, kinds):
     if tuple in kinds and isinstance(value, (list, tuple)):
         return tuple(value) if all(type(item) is int for item in value) else _WRONG
     return _WRONG
+
+
+def _shown(value):
+    """A value in a message, of any size."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return "a number of %d bits" % value.bit_length()
+    return reprlib.repr(value)
 
 
 def _describe(kinds):

@@ -3,6 +3,7 @@
 Modules import what is heavy (PyTorch, matplotlib) inside functions, so that ``tad --help`` answers at once.
 """
 
-from tad.commands import data, demo, doctor, evaluation, export, init, machines, predict, training
+from tad.commands import data, demo, doctor, evaluation, export, init, machines, predict, report, reproduce, training
 
-COMMANDS = (data, init, training, evaluation, predict, export, machines, demo, doctor)  # in the order of ``tad --help``
+# In the order of ``tad --help``
+COMMANDS = (data, init, training, evaluation, report, predict, export, reproduce, machines, demo, doctor)

@@ -1,5 +1,7 @@
 """``tad eval``."""
 
+import os
+
 from tad.commands.common import say
 
 
@@ -12,14 +14,78 @@ def add(verbs):
     verb.add_argument("--tiou", default="0.3:0.1:0.7", metavar="THRESHOLDS", help="first:step:last or a,b,c "
                       "(default: %(default)s)")
     verb.add_argument("--output", metavar="FILE", help="also write the metrics as JSON")
+    verb.add_argument("--measure", default="map", metavar="LIST", help="of map, ar, snippets, segmentation "
+                      "(default: %(default)s)")
+    rules = verb.add_argument_group("what counts")
+    rules.add_argument("--class-map", metavar="FILE", help="new names for the labels of the detections")
+    rules.add_argument("--blocked", metavar="FILE", help="ids of recordings that do not count")
+    rules.add_argument("--ignore-label", action="append", default=[], metavar="LABEL",
+                       help="of ambiguous instances, such as Ambiguous of THUMOS14; may be repeated")
+    other = verb.add_argument_group("measures other than map")
+    other.add_argument("--proposal-tiou", default="0.5:0.05:0.95", metavar="THRESHOLDS",
+                       help="of ar (default: %(default)s)")
+    other.add_argument("--proposals", type=int, default=100, metavar="N",
+                       help="ar: largest average number of proposals a recording (default: %(default)s)")
+    other.add_argument("--step", type=float, default=0.5, metavar="SECONDS",
+                       help="snippets, segmentation: seconds of a snippet (default: %(default)s)")
+    other.add_argument("--min-score", type=float, default=0.0, metavar="SCORE",
+                       help="segmentation: detections with a lower score are dropped (default: %(default)s)")
+    other.add_argument("--snippet-scores", metavar="FOLDER",
+                       help="snippets: per-snippet scores ID.npy and classes.txt, instead of detections")
+    why = verb.add_argument_group("diagnosis")
+    why.add_argument("--diagnose", action="store_true",
+                     help="also tell why the detector fails; goes into diagnosis.json beside the metrics")
+    why.add_argument("--characteristics", metavar="FILE", help="of the instances, as DETAD's files have them")
+    why.add_argument("--buckets", choices=("auto", "thumos14", "activitynet"), default="auto",
+                     help="borders of length, coverage and number of instances (default: %(default)s)")
     verb.set_defaults(run=_eval)
 
 
 def _eval(options):
-    from tad.evaluation.evaluate import evaluate
-    from tad.files import write_json
-    from tad.report.tables import metrics_table
-    metrics = evaluate(options.ground_truth, options.detections, options.tiou, options.subset)
+    from tad.evaluation.diagnosis.diagnose import diagnose
+    from tad.evaluation.evaluate import evaluate_measures
+    from tad.evaluation.rules import Rules
+    from tad.evaluation.scoring import open_scoring
+    from tad.evaluation.thresholds import parse_thresholds
+    from tad.files import check_writable, write_json
+    from tad.report.tables import diagnosis_table, metrics_table
+    chosen = _measures(options)
+    if options.output:
+        check_writable(options.output)
+    rules = Rules(options.class_map, options.blocked, tuple(options.ignore_label))
+    thresholds = parse_thresholds(options.tiou)
+    scoring = open_scoring(options.ground_truth, options.detections, options.subset, rules)
+    metrics = evaluate_measures(scoring, thresholds, chosen)
+    diagnosis = None
+    if options.diagnose:
+        diagnosis = diagnose(scoring, thresholds, options.characteristics, options.buckets)
     say(metrics_table(metrics))
+    if diagnosis:
+        say(diagnosis_table(diagnosis))
     if options.output:
         write_json(options.output, metrics)
+        if diagnosis:
+            write_json(os.path.join(os.path.dirname(options.output), "diagnosis.json"), diagnosis)
+
+
+def _measures(options):
+    """:class:`tad.evaluation.evaluate.Measures` that the options ask for."""
+    from tad.errors import UserError
+    from tad.evaluation.evaluate import MEASURES, Measures
+    from tad.evaluation.thresholds import parse_thresholds
+    names = tuple(name.strip() for name in options.measure.split(","))
+    for name in names:
+        if name not in MEASURES:
+            raise UserError("--measure must be of %s, not '%s'" % (", ".join(MEASURES), name))
+    if options.proposals < 1:
+        raise UserError("--proposals must be at least 1, not %d" % options.proposals)
+    if not 0 < options.step < float("inf"):
+        raise UserError("--step must be a number of seconds above 0, not %g" % options.step)
+    if options.min_score != options.min_score:
+        raise UserError("--min-score must be a number, not %g" % options.min_score)
+    if options.snippet_scores and "snippets" not in names:
+        raise UserError("--snippet-scores needs --measure snippets")
+    if options.characteristics and not options.diagnose:
+        raise UserError("--characteristics needs --diagnose")
+    return Measures(names, parse_thresholds(options.proposal_tiou), options.proposals, options.step, options.min_score,
+                    options.snippet_scores)

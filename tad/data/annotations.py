@@ -1,11 +1,13 @@
 """Reads ActivityNet-style annotation files."""
 
-import json
 import math
+import re
+import reprlib
 from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from tad.data.strict_json import parse_json
 from tad.errors import UserError, reporter
 
 
@@ -25,13 +27,11 @@ def read_json(path, what):
     try:
         # Windows' editors begin a file with a byte order mark
         with open(path, encoding="utf-8-sig") as stream:
-            return json.load(stream)
+            return parse_json(stream.read())
     except OSError as error:
         raise UserError("cannot read the %s %s: %s" % (what, path, error.strerror))
     except UnicodeDecodeError:
         raise UserError("the %s %s is not UTF-8 text" % (what, path))
-    except RecursionError:
-        raise UserError("the %s %s is nested too deeply" % (what, path))
     except ValueError as error:
         raise UserError("the %s %s is not valid JSON: %s" % (what, path, error))
 
@@ -104,11 +104,31 @@ def number(value, place):
     except (ValueError, OverflowError):
         result = math.nan
     if not math.isfinite(result):
-        raise UserError("%s must be a number, not %r" % (place, value))
+        raise UserError("%s must be a number, not %s" % (place, reprlib.repr(value)))
+    return result
+
+
+_UNWRITABLE = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
+
+
+def text(value, place):
+    """A name as text, from text or a number.
+
+    :raises UserError: it is something else, or has characters that files and terminals cannot hold; the message begins
+        with ``place``.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise UserError("%s must be text, not %s" % (place, reprlib.repr(value)))
+    result = str(value)
+    unwritable = _UNWRITABLE.search(result)
+    if unwritable:
+        raise UserError("%s has the character U+%04X, which cannot be part of a name; it reads %s"
+                        % (place, ord(unwritable.group()), reprlib.repr(result)))
     return result
 
 
 def _recording(name, entry, path, usable):
+    text(name, "%s: the name of a recording" % path)
     place = "%s, recording '%s'" % (path, name)
     if not isinstance(entry, dict):
         raise UserError("%s must be an object with 'subset' and 'annotations'" % place)
@@ -129,7 +149,9 @@ def _recording(name, entry, path, usable):
         if kept is not None:
             segments.append(kept)
             labels.append(label)
-    return Recording(name, str(entry.get("subset", "")), duration, fps,
+    subset = entry.get("subset")
+    subset = "" if subset is None else text(subset, place + ": 'subset'")
+    return Recording(name, subset, duration, fps,
                      np.array(segments, dtype=np.float64).reshape(-1, 2), tuple(labels))
 
 
@@ -139,7 +161,8 @@ def _annotation(annotation, place):
     segment = annotation["segment"]
     if not isinstance(segment, list) or len(segment) != 2:
         raise UserError("%s: 'segment' must be [start, end] in seconds" % place)
-    return tuple(number(value, place + ": 'segment'") for value in segment), str(annotation["label"])
+    return tuple(number(value, place + ": 'segment'") for value in segment), text(
+        annotation["label"], place + ": 'label'")
 
 
 def segment_fault(segment, duration):

@@ -61,7 +61,7 @@ def spliced_clip(sources, read, settings, length, rng):
 
     Breaks the order in which a few recordings happen to show their actions, which a small data set would teach.
     """
-    features, segments, classes, filled = [], [], [], 0
+    features, segments, classes, names, filled = [], [], [], set(), 0
     while filled < length:
         source = sources[rng.randint(len(sources))]
         first, last = random_piece(source, rng)
@@ -71,10 +71,11 @@ def spliced_clip(sources, read, settings, length, rng):
         features.append(piece.features)
         segments.append(np.clip(piece.segments, -0.5, count - 0.5) + filled)
         classes.append(piece.classes)
+        names.add(source.id)
         filled += count
     joined = np.concatenate(segments)
     whole = joined[:, 1] - joined[:, 0] > 0.5
-    return Clip("+", np.concatenate(features, axis=1), length, piece.grid, joined[whole],
+    return Clip(" + ".join(sorted(names)), np.concatenate(features, axis=1), length, piece.grid, joined[whole],
                 np.concatenate(classes)[whole], -np.inf, np.inf)
 
 

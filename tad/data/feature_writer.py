@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 from tad.data.features import FOLDER_SUFFIXES, HDF5_SUFFIXES
+from tad.data.naming import check_file_name
 from tad.data.recipe import FOLDER_RECIPE, recipe_path
 from tad.errors import UserError
 from tad.files import atomic_write, check_writable, make_folder
@@ -74,9 +75,7 @@ def feature_writer(output):
 
 
 def _write_npy(folder, name, blocks, snippets, width):
-    if os.sep in name or name.startswith("."):
-        raise UserError("the recording '%s' cannot name a file in %s; write one HDF5 file instead (--output NAME.h5)"
-                        % (name, folder))
+    check_file_name(name, folder)
     with atomic_write(os.path.join(folder, name + ".npy"), "wb") as stream:
         header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False,
                   "shape": (snippets, width)}
@@ -86,6 +85,7 @@ def _write_npy(folder, name, blocks, snippets, width):
 
 
 def _write_dataset(archive, name, blocks, snippets, width):
+    check_file_name(name, archive.filename)
     dataset = archive.create_dataset(name, (snippets, width), dtype=np.float32)
     first = 0
     for block in blocks:

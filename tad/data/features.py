@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pandas
 
+from tad.arrays import Archive, bytes_of, check_size, read_npy
 from tad.data.decimals import with_points
 from tad.errors import UserError
-from tad.files import open_archive
 
 FOLDER_SUFFIXES = (".npy", ".npz", ".csv")
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
@@ -134,7 +134,7 @@ def _open_folder(path):
 
 def _open_npz(path):
     try:
-        with open_archive(path) as archive:
+        with Archive(path) as archive:
             ids = frozenset(archive.files)
     except Exception as error:  # numpy raises zipfile, zlib, OS and value errors for a broken file
         raise UserError("cannot read the features %s: %s" % (path, error))
@@ -142,7 +142,7 @@ def _open_npz(path):
 
 
 def _npz_member(path, name):
-    with open_archive(path) as archive:
+    with Archive(path) as archive:
         return archive[name]
 
 
@@ -160,7 +160,21 @@ def _open_hdf5(path):
 
 def _hdf5_dataset(path, name):
     with h5py.File(path, "r") as archive:
+        check_dataset(archive[name], name)
         return archive[name][()]
+
+
+def check_dataset(dataset, name):
+    """Refuse an HDF5 dataset that holds no numbers, numbers of another file, or far less than it declares.
+
+    :raises FeatureError, ValueError: as :func:`checked_form` and :func:`tad.arrays.check_size`.
+    """
+    if dataset.dtype.kind not in "fiub":
+        raise FeatureError("has features of type %s, where numbers are needed" % dataset.dtype)
+    if dataset.external:
+        raise FeatureError("has features that lie in another file, %s; copy them into the HDF5 file"
+                           % dataset.external[0][0])
+    check_size(bytes_of(dataset.shape, dataset.dtype), dataset.id.get_storage_size(), "its dataset '%s'" % name)
 
 
 def _read_file(files, name):
@@ -179,19 +193,19 @@ def guarded(read, path, *name):
         raise FeatureError("has unreadable features (%s: %s)" % (path, reason[0] if reason else type(error).__name__))
 
 
-def _read_npy(path):
-    return np.load(path, allow_pickle=False)
-
-
 def _only_array(path):
-    with open_archive(path) as archive:
+    with Archive(path) as archive:
         if len(archive.files) != 1:
             raise FeatureError("has %d arrays in %s, where one is needed" % (len(archive.files), path))
         return archive[archive.files[0]]
 
 
 def read_csv(path, delimiter=","):
-    """Numbers in columns, float64, with or without one line of column names; decimal commas beside other delimiters."""
+    """Numbers in columns, float64, with or without one line of column names; decimal commas beside other delimiters.
+
+    :raises FeatureError: there is text, or the lines differ in length so much that memory would be lost on it.
+    """
+    _check_cells(path, delimiter)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=pandas.errors.DtypeWarning)
         table = pandas.read_csv(path, sep=r"\s+" if delimiter == " " else delimiter, header=None, dtype=str,
@@ -215,4 +229,19 @@ def read_csv(path, delimiter=","):
     return body.values.astype(np.float64)
 
 
-READERS = {".npy": _read_npy, ".npz": _only_array, ".csv": read_csv}
+def _check_cells(path, delimiter):
+    """pandas makes every line as long as the first: a file of a megabyte could ask for a terabyte of empty cells."""
+    with open(path, "rb") as stream:
+        first = b""
+        while not first.strip():
+            first = stream.readline()
+            if not first:
+                return
+        cells = len(first.split()) if delimiter == " " else first.count(delimiter.encode("utf-8")) + 1
+        lines = 1 + sum(block.count(b"\n") for block in iter(lambda: stream.read(2 ** 20), b""))
+    if cells * lines > 2 * os.path.getsize(path) + 10000:
+        raise FeatureError("has lines of different lengths (%s): %d columns in the first, far fewer in others"
+                           % (path, cells))
+
+
+READERS = {".npy": read_npy, ".npz": _only_array, ".csv": read_csv}

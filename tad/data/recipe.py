@@ -119,8 +119,8 @@ def recipe_from_dict(values, place):
                         % (place, type(values).__name__))
     version = values.get("version")
     if isinstance(version, bool) or version != VERSION:
-        raise UserError("%s: 'version' must be %d, not %r; is it a feature recipe, and of this version of tad?"
-                        % (place, VERSION, version))
+        raise UserError("%s: 'version' must be %d, not %s; is it a feature recipe, and of this version of tad?"
+                        % (place, VERSION, _shortened(version)))
     known = {}
     for key, (fits, wanted) in _FIELDS.items():
         value = values.get(key)

@@ -5,7 +5,8 @@ import os
 import h5py
 import numpy as np
 
-from tad.data.features import HDF5_SUFFIXES, checked, checked_form, guarded
+from tad.arrays import check_npy
+from tad.data.features import HDF5_SUFFIXES, check_dataset, checked, checked_form, guarded
 
 SMALL_BYTES = 2 ** 24    # a smaller file is read whole
 BLOCK_BYTES = 2 ** 25    # of features that are looked at in one go
@@ -106,17 +107,26 @@ class _ReadAhead(object):
 
 
 def _npy_form(path):
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array.shape, array.dtype
+    shape, _, dtype, _ = check_npy(path)
+    return shape, dtype
 
 
 def _npy_piece(path, first, last):
-    # A map of its own for each piece: what an old one has touched would stay in memory
-    return np.array(np.load(path, mmap_mode="r", allow_pickle=False)[first:last])
+    shape, fortran, dtype, begin = check_npy(path)
+    if fortran:
+        # A map of its own for each piece: what an old one has touched would stay in memory
+        return np.array(np.load(path, mmap_mode="r", allow_pickle=False)[first:last])
+    # Read and not mapped: where a file shrinks under a map, the system kills the process
+    width = shape[1] * dtype.itemsize
+    with open(path, "rb") as stream:
+        stream.seek(begin + first * width)
+        content = stream.read((last - first) * width)
+    return np.frombuffer(content, dtype).reshape(last - first, shape[1])
 
 
 def _hdf5_form(path, name):
     with h5py.File(path, "r") as archive:
+        check_dataset(archive[name], name)
         return archive[name].shape, archive[name].dtype
 
 

@@ -167,18 +167,28 @@ def actions_checksum(sources):
 
 
 def learn_normalization(sources, store):
-    """Mean and deviation of each channel over all snippets of the sources; constant channels keep deviation 1."""
+    """Mean and deviation of each channel over all snippets of the sources; constant channels keep deviation 1.
+
+    :raises UserError: features that were good before cannot be read any more.
+    """
     count, total, squares = 0, 0.0, 0.0
     for source in sources:
-        features = store.read(source.id).astype(np.float64)
+        features = _read_again(store, source.id).astype(np.float64)
         count += len(features)
         total = total + features.sum(axis=0)
     mean = total / count
     for source in sources:
-        squares = squares + ((store.read(source.id) - mean) ** 2).sum(axis=0)
+        squares = squares + ((_read_again(store, source.id) - mean) ** 2).sum(axis=0)
     deviation = np.sqrt(squares / count)
     deviation[deviation < 1e-6] = 1.0
     return Normalization(mean.astype(np.float32), deviation.astype(np.float32))
+
+
+def _read_again(store, name):
+    try:
+        return store.read(name)
+    except FeatureError as error:
+        raise UserError("%s %s; its features changed while they were used; mend them and start again" % (name, error))
 
 
 def identity_normalization(width):

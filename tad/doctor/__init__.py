@@ -5,7 +5,7 @@ import platform
 
 from tad.doctor.diagnosis import diagnose
 from tad.doctor.facts import collect
-from tad.report.manifest import versions
+from tad.report.environment import versions
 
 
 def examine(facts=None):

@@ -12,14 +12,20 @@ from typing import Any, Dict, NamedTuple
 import numpy as np
 import torch
 
+from tad.arrays import Archive
+from tad.data.strict_json import parse_json
 from tad.errors import UserError
-from tad.files import atomic_write, open_archive
+from tad.files import atomic_write
 
 FORMAT = "tad-checkpoint-1"
 KEPT = 2  # the newest checkpoint, and the one before it in case the disk spoils the newest
 NEEDED = ("step", "settings", "classes", "width", "mean", "deviation")  # what ``meta`` must hold
 _NAME = re.compile(r"^step_(\d+)\.npz$")
 _LEFTOVER = re.compile(r"^\.step_\d+\.npz\.")
+
+
+class DamagedError(UserError):
+    """A file is no checkpoint, or no longer one. What only could not be read now is another error."""
 
 
 class Checkpoint(NamedTuple):
@@ -46,7 +52,8 @@ def write_checkpoint(path, checkpoint):
 def read_checkpoint(path):
     """Read a checkpoint.
 
-    :raises UserError: the file is missing, damaged, or not a checkpoint of ``tad``.
+    :raises DamagedError: the file is damaged, or not a checkpoint of ``tad``.
+    :raises UserError: it cannot be read at all, or memory is too small for it.
     """
     try:
         with open(path, "rb") as stream:
@@ -54,14 +61,16 @@ def read_checkpoint(path):
     except OSError as error:
         raise UserError("cannot read the checkpoint %s: %s" % (path, error.strerror))
     try:
-        with open_archive(content) as archive:
-            meta = json.loads(archive["meta"].tobytes().decode("utf-8"))
+        with Archive(content) as archive:
+            meta = parse_json(archive["meta"].tobytes().decode("utf-8"))
             tensors = {name: torch.from_numpy(archive[name].copy()) for name in archive.files if name != "meta"}
+    except MemoryError:
+        raise UserError("the memory is too small to read the checkpoint %s; free some and try again" % path)
     except Exception as error:  # a damaged archive surfaces as one of a dozen types, by library and version
-        raise UserError("%s is damaged or not a checkpoint of tad (%s); give another one"
+        raise DamagedError("%s is damaged or not a checkpoint of tad (%s); give another one"
                         % (path, str(error).strip() or type(error).__name__))
     if not isinstance(meta, dict) or meta.get("format") != FORMAT or not set(NEEDED) <= set(meta):
-        raise UserError("%s is not a checkpoint that this version of tad can read; give another one" % path)
+        raise DamagedError("%s is not a checkpoint that this version of tad can read; give another one" % path)
     return Checkpoint(tensors, meta)
 
 
@@ -97,7 +106,7 @@ def newest_readable(folder, warn):
         path = step_path(folder, step)
         try:
             return read_checkpoint(path)
-        except UserError as error:
+        except DamagedError as error:
             os.replace(path, path + ".damaged")
             warn("%s; set aside as %s.damaged, going back to an older one or to the start" % (error, path))
     return None
@@ -135,6 +144,6 @@ def open_checkpoint(path, warn):
     for candidate in newer:
         try:
             return candidate, read_checkpoint(candidate)
-        except UserError as error:
+        except DamagedError as error:
             warn("%s; taking the one before it" % error)
     return oldest, read_checkpoint(oldest)

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import torch
 
+from tad.compat import is_out_of_memory
 from tad.data.clips import CUTTERS
 from tad.errors import UserError
 from tad.postprocess.fusion import fuse
@@ -61,8 +62,8 @@ def propose(detector, clips, device):
     try:
         inputs = torch.stack([torch.from_numpy(clip.features) for clip in clips]).to(device)
         return detector.propose(inputs, clips)
-    except RuntimeError as error:
-        if not _is_out_of_memory(error):
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
     if len(clips) == 1:
         raise UserError("the memory of device '%s' is too small for one clip of %d snippets; use --device cpu or free "
@@ -71,7 +72,3 @@ def propose(detector, clips, device):
     half = len(clips) // 2
     return propose(detector, clips[:half], device) + propose(detector, clips[half:], device)
 
-
-def _is_out_of_memory(error):
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text

@@ -1,19 +1,19 @@
 """The training loop: every step follows from (settings, data, step number), so a resumed run repeats bit for bit."""
 
+import contextlib
 import copy
 import math
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from tad.compat import adam_step
-from tad.data.augment import random_clip
 from tad.engine.checkpoint import Checkpoint, prune, step_path, write_checkpoint
+from tad.engine.loading import batches
 from tad.engine.progress import LogLines
-from tad.engine.stopping import Terminated, leave_to_parent, noticing
+from tad.engine.stopping import noticing
 from tad.errors import UserError
 
 
@@ -24,23 +24,6 @@ class Progress(NamedTuple):
     detector: torch.nn.Module
     averaged: torch.nn.Module
     optimizer: torch.optim.Optimizer
-
-
-class TrainingClips(Dataset):
-    """Clips of the steps from ``first_step`` on, batch after batch."""
-
-    def __init__(self, sources, read, settings, first_step):
-        self.sources, self.read, self.settings = sources, read, settings
-        self.first = first_step * settings.train.batch
-        self.count = settings.train.steps * settings.train.batch - self.first
-
-    def __len__(self):
-        return self.count
-
-    def __getitem__(self, index):
-        settings = self.settings
-        return random_clip(self.sources, self.read, settings.augment, settings.dataset.mode,
-                           settings.dataset.length, settings.seed, self.first + index)
 
 
 def start(detector, settings):
@@ -59,16 +42,14 @@ def train(progress, sources, read, settings, device, folder, meta, log):
     :param meta: plain values that every checkpoint carries (settings, classes, normalization).
     :param log: function (step, dict name -> float), called every ``train.log_every`` steps.
     :returns: the final :class:`Progress`
-    :raises UserError: the loss is not finite.
-    :raises Terminated: SIGTERM came; the step that it came in is finished and saved.
+    :raises UserError: the loss is not finite; features cannot be read any more; a checkpoint cannot be written.
+    :raises Terminated, Interrupted: SIGTERM or Ctrl-C came; the step that it came in is finished and saved.
     """
     options = settings.train
-    clips = TrainingClips(sources, read, settings, progress.step)
-    loader = DataLoader(clips, batch_size=options.batch, shuffle=False, num_workers=options.workers,
-                        collate_fn=list, worker_init_fn=leave_to_parent)
-    bar = tqdm(loader, initial=progress.step, total=options.steps, desc="train", unit="step", disable=None)
     lines = LogLines("train", "step", progress.step, options.steps)
-    with noticing() as asked_to_end:
+    loaded = contextlib.closing(batches(sources, read, settings, progress.step))
+    with noticing() as asked_to_end, loaded as clips:
+        bar = tqdm(clips, initial=progress.step, total=options.steps, desc="train", unit="step", disable=None)
         for batch in bar:
             parts = train_step(progress, batch, settings, device)
             progress = progress._replace(step=progress.step + 1)
@@ -80,15 +61,32 @@ def train(progress, sources, read, settings, device, folder, meta, log):
                 log(progress.step, values)
             ending = asked_to_end()
             if ending or progress.step % options.checkpoint_every == 0 or progress.step == options.steps:
-                write_checkpoint(step_path(folder, progress.step), to_checkpoint(progress, meta))
-                prune(folder)
+                save(progress, folder, meta)
             if ending:
-                raise Terminated("step %d of %d is saved" % (progress.step, options.steps))
+                raise ending("step %d of %d is saved" % (progress.step, options.steps))
     return progress
 
 
+def save(progress, folder, meta):
+    """Write a checkpoint, then remove those that it makes superfluous.
+
+    :raises UserError: it cannot be written, or would hold weights that are not finite; older ones stay.
+    """
+    checkpoint = to_checkpoint(progress, meta)
+    spoiled = [name for name, tensor in checkpoint.tensors.items()
+               if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())]
+    if spoiled:
+        raise UserError("%s is not finite after step %d; that step is not saved; lower train.learning_rate"
+                        % (spoiled[0], progress.step))
+    write_checkpoint(step_path(folder, progress.step), checkpoint)
+    prune(folder)
+
+
 def train_step(progress, clips, settings, device):
-    """One step of the optimizer; returns the parts of the loss and ``total``."""
+    """One step of the optimizer; returns the parts of the loss and ``total``.
+
+    :raises UserError: the loss or its gradient is not finite; no weight is changed then.
+    """
     options, step = settings.train, progress.step
     # Dropout draws from PyTorch's generator; seeding it by step is what makes resuming exact
     rng = np.random.RandomState([settings.seed & 0xFFFFFFFF, step, 11])
@@ -99,17 +97,22 @@ def train_step(progress, clips, settings, device):
     features = torch.stack([torch.from_numpy(clip.features) for clip in clips]).to(device)
     parts = progress.detector.losses(features, clips, rng)
     total = sum(parts.values())
-    if not math.isfinite(float(total.detach())):
-        raise UserError("the loss became %s in step %d (%s); lower train.learning_rate or look at the features of: %s"
-                        % (float(total.detach()), step, ", ".join("%s %.3g" % (name, float(value.detach()))
-                                                         for name, value in parts.items()),
-                           ", ".join(sorted({clip.id for clip in clips}))))
+    _check_finite("loss", float(total.detach()), parts, clips, step)
     progress.optimizer.zero_grad()
     total.backward()
-    torch.nn.utils.clip_grad_norm_(progress.detector.parameters(), options.clip_norm)
+    norm = torch.nn.utils.clip_grad_norm_(progress.detector.parameters(), options.clip_norm)
+    _check_finite("gradient's norm", float(norm), parts, clips, step)
     progress.optimizer.step()
     update_average(progress.averaged, progress.detector, options.average, step)
     return dict({name: value.detach() for name, value in parts.items()}, total=total.detach())
+
+
+def _check_finite(what, value, parts, clips, step):
+    if not math.isfinite(value):
+        raise UserError("the %s became %s in step %d (%s); lower train.learning_rate or look at the features of: %s"
+                        % (what, value, step, ", ".join("%s %.3g" % (name, float(part.detach()))
+                                                        for name, part in parts.items()),
+                           ", ".join(sorted({clip.id for clip in clips}))))
 
 
 def learning_rate(options, step):
@@ -148,12 +151,19 @@ def from_checkpoint(progress, checkpoint):
     """The progress that a checkpoint holds, loaded into the modules of ``progress``."""
     load_weights(progress.detector, checkpoint.group("model"))
     load_weights(progress.averaged, checkpoint.group("averaged"))
-    moments = checkpoint.group("optimizer")
+    moments, steps = checkpoint.group("optimizer"), checkpoint.meta.get("optimizer_steps", {})
+    shapes = {name: tuple(parameter.shape) for name, parameter in progress.detector.named_parameters()}
+    wrong = [name for key in ("exp_avg", "exp_avg_sq") for name in shapes
+             if key + "/" + name in moments and (moments[key + "/" + name].shape != shapes[name] or name not in steps)]
+    half = [name for name in shapes if ("exp_avg/" + name in moments) != ("exp_avg_sq/" + name in moments)]
+    if wrong or half:
+        raise UserError("the optimizer's state in the checkpoint does not fit the configured detector: %s"
+                        % ", ".join((wrong + half)[:4]))
     state = progress.optimizer.state_dict()
     state["state"] = {}
     for key, (name, parameter) in zip(state["param_groups"][0]["params"], progress.detector.named_parameters()):
         if "exp_avg/" + name in moments:
-            state["state"][key] = {"step": adam_step(checkpoint.meta["optimizer_steps"][name]),
+            state["state"][key] = {"step": adam_step(steps[name]),
                                    "exp_avg": moments["exp_avg/" + name].to(parameter.device),
                                    "exp_avg_sq": moments["exp_avg_sq/" + name].to(parameter.device)}
     progress.optimizer.load_state_dict(state)
@@ -162,10 +172,14 @@ def from_checkpoint(progress, checkpoint):
 
 def load_weights(module, weights):
     """Load exactly the named weights, or say which do not fit."""
-    wanted = module.state_dict()
-    wrong = sorted(name for name in set(wanted) | set(weights)
-                   if name not in wanted or name not in weights or wanted[name].shape != weights[name].shape)
+    wrong = misfits({name: tuple(value.shape) for name, value in module.state_dict().items()}, weights)
     if wrong:
         raise UserError("the checkpoint does not fit the configured detector; these weights differ: %s"
                         % ", ".join(wrong[:4]))
     module.load_state_dict(weights)
+
+
+def misfits(shapes, weights):
+    """Names of weights that only one side has, or that have other shapes than ``shapes`` (name -> tuple) says."""
+    return sorted(name for name in set(shapes) | set(weights)
+                  if name not in shapes or name not in weights or shapes[name] != tuple(weights[name].shape))

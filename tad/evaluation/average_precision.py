@@ -1,105 +1,133 @@
 """Mean average precision over tIoU thresholds, as the ActivityNet and THUMOS14 evaluators define it."""
 
-from typing import Dict, NamedTuple, Tuple
+from typing import NamedTuple, Tuple
 
 import numpy as np
 
-from tad.segments import paired_tiou
+from tad.evaluation.instances import best_first, first_of_each
+from tad.evaluation.matching import Matching, match, overlapping_pairs
+
+ANY_OVERLAP = float(np.finfo(np.float64).tiny)  # as a tIoU that every segment with shared time reaches
 
 
-class Instances(NamedTuple):
-    """Segments of one class: ``recordings`` int64 ``(N,)``, ``segments`` float64 ``(N, 2)``, ``scores (N,)``.
+class Ranking(NamedTuple):
+    """Detections of all classes, best first within each, with what they found.
 
-    Ground truth has no use for ``scores``.
+    ``found``: :class:`tad.evaluation.instances.Instances`; class c has those from ``edges[c]`` to ``edges[c + 1]``.
+    ``instances`` int ``(classes,)`` how many the ground truth has. ``matchings``: for each threshold a
+    :class:`tad.evaluation.matching.Matching`. ``droppable`` bool ``(N,)``: what counts as no false positive, or None.
     """
 
-    recordings: np.ndarray
-    segments: np.ndarray
-    scores: np.ndarray
-
-
-class AveragePrecision(NamedTuple):
-    """``per_class``: label -> AP at each threshold, 0 to 1; ``thresholds`` the tIoU thresholds."""
-
-    per_class: Dict[str, np.ndarray]
+    found: object
+    edges: np.ndarray
+    instances: np.ndarray
     thresholds: Tuple[float, ...]
+    matchings: Tuple[Matching, ...]
+    droppable: object = None
 
-    @property
-    def mean(self):
-        """mAP at each threshold."""
-        return np.mean(list(self.per_class.values()), axis=0)
+    def dropped(self, matching):
+        """Detections that do not count at one threshold: droppable ones that are no true positives."""
+        if self.droppable is None:
+            return None
+        dropped = self.droppable.copy()
+        dropped[matching.detection] = False
+        return dropped
 
 
-def mean_average_precision(ground_truth, detections, thresholds):
-    """AP of each class that the ground truth has.
+def rank(truth, found, classes, thresholds, ignored=None):
+    """Match detections with the ground truth at each threshold.
 
-    :param ground_truth: dict label -> :class:`Instances`, every one with at least one segment.
-    :param detections: dict label -> :class:`Instances`; a class without detections has AP 0.
-    :returns: :class:`AveragePrecision`
+    Detections take their turn by falling score, ties in the order given; each takes the free instance of its recording
+    and class with the highest tIoU at or above the threshold, else it is a false positive.
+
+    :param truth: ground truth, :class:`tad.evaluation.instances.Instances` with labels below ``classes``.
+    :param found: detections, likewise.
+    :param ignored: ambiguous instances of no class: detections that share time with one and find nothing are dropped.
+    :returns: :class:`Ranking`
     """
-    nothing = Instances(np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros(0))
-    return AveragePrecision({label: average_precision(truth, detections.get(label, nothing), thresholds)
-                             for label, truth in ground_truth.items()}, tuple(thresholds))
+    found = best_first(found)
+    pairs = overlapping_pairs(truth, found, min(thresholds))
+    droppable = None
+    if ignored is not None and len(ignored.labels):
+        droppable = np.zeros(len(found.labels), dtype=bool)
+        droppable[overlapping_pairs(ignored, found, ANY_OVERLAP, same_label=False).detection] = True
+    return Ranking(found, first_of_each(found.labels, classes), np.bincount(truth.labels, minlength=classes),
+                   tuple(thresholds), tuple(match(pairs, threshold, len(truth.labels)) for threshold in thresholds),
+                   droppable)
 
 
-def average_precision(truth, detections, thresholds):
-    """AP of one class at each threshold: float64 ``(len(thresholds),)``.
+def average_precisions(ranking):
+    """AP of each class at each threshold: float64 ``(classes, thresholds)``; NaN for a class without instances."""
+    return np.array([class_precisions(ranking.found.labels[matching.detection], wrong_before(ranking, matching),
+                                      ranking.instances) for matching in ranking.matchings]).T
 
-    Detections are taken by falling score (ties in the order given); each takes the free instance of its recording with
-    the highest tIoU at or above the threshold, else it is a false positive. Precision is made monotonic and summed
-    over the recalls where it changes (Everingham et al., PASCAL VOC 2012 development kit, section 3.4.1).
+
+def wrong_before(ranking, matching, dropped=None):
+    """Number of false positives before each true positive of a matching, in its class: int ``(K,)``.
+
+    :param dropped: bool ``(N,)``, detections that count as nothing, none of them a true positive; None for those that
+        the ranking drops.
     """
-    detections = Instances(*(values[np.argsort(-detections.scores, kind="mergesort")] for values in detections))
-    pairs = _overlapping_pairs(truth, detections, min(thresholds))
-    result = np.zeros(len(thresholds))
-    for index, threshold in enumerate(thresholds):
-        matched = _match(pairs, threshold, len(truth.recordings), len(detections.recordings))
-        hits = np.cumsum(matched)
-        recall = hits / float(len(truth.recordings))
-        precision = hits / np.arange(1.0, len(matched) + 1)
-        result[index] = interpolated_area(recall, precision)
+    hits = matching.detection
+    dropped = ranking.dropped(matching) if dropped is None else dropped
+    labels = ranking.found.labels[hits]
+    wrong = (hits - ranking.edges[labels]) - (np.arange(len(hits)) - np.searchsorted(hits, ranking.edges)[labels])
+    if dropped is not None:
+        before = np.append(0, np.cumsum(dropped))
+        wrong = wrong - (before[hits] - before[ranking.edges[labels]])
+    return wrong
+
+
+def class_precisions(labels, wrong, instances, weight=None):
+    """AP of each class, float64 ``(classes,)``; NaN for one without instances.
+
+    :param labels: of the true positives, rising, those of a class best first; ``wrong`` false positives before each.
+    :param instances: int ``(classes,)``
+    :param weight: as for :func:`precisions`.
+    """
+    first = first_of_each(labels, len(instances))
+    result = np.full(len(instances), np.nan)
+    for label in np.flatnonzero(instances):
+        part = wrong[first[label]:first[label + 1]]
+        result[label] = interpolated(precisions(part, instances[label], weight)).sum() / instances[label]
     return result
 
 
+def precisions(wrong, instances, weight=None):
+    """Precision at each true positive of a class: ``(K,)``.
+
+    :param wrong: number of false positives before each.
+    :param weight: number of instances that every class is taken to have (Hoiem et al., "Diagnosing Error in Object
+        Detectors", ECCV 2012); None for its own.
+    """
+    right = np.arange(1.0, len(wrong) + 1)
+    if weight is not None:
+        right = right / instances * weight
+    return right / (right + wrong)
+
+
+def interpolated(precision):
+    """Precision made monotonic: the best at this recall or a higher one (Everingham et al., PASCAL VOC 2012, 3.4.1)."""
+    return np.maximum.accumulate(precision[::-1])[::-1]
+
+
 def interpolated_area(recall, precision):
-    """Area under the precision-recall curve with precision made monotonic; ``(N,)`` each, recall not falling."""
-    recall = np.concatenate([[0.0], recall, [1.0]])
-    envelope = np.maximum.accumulate(np.concatenate([[0.0], precision, [0.0]])[::-1])[::-1]
-    return float(np.sum((recall[1:] - recall[:-1]) * envelope[1:]))
+    """Area under any precision-recall curve with precision made monotonic; ``(N,)`` each, recall not falling."""
+    steps = np.diff(np.concatenate([[0.0], recall]))
+    return float(np.sum(steps * interpolated(precision)))
 
 
-class _Pairs(NamedTuple):
-    """Detections and instances of one recording that overlap enough to matter, in the order that they are tried."""
-
-    detection: np.ndarray
-    instance: np.ndarray
-    tiou: np.ndarray
-
-
-def _overlapping_pairs(truth, detections, least):
-    order = np.argsort(truth.recordings, kind="mergesort")
-    first = np.searchsorted(truth.recordings[order], detections.recordings, side="left")
-    last = np.searchsorted(truth.recordings[order], detections.recordings, side="right")
-    count = last - first
-    detection = np.repeat(np.arange(len(count)), count)
-    place = np.arange(len(detection)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)
-    instance = order[place]
-    overlap = paired_tiou(detections.segments[detection], truth.segments[instance])
-    enough = overlap >= least
-    detection, instance, overlap = detection[enough], instance[enough], overlap[enough]
-    best_first = np.lexsort((-overlap, detection))
-    return _Pairs(detection[best_first], instance[best_first], overlap[best_first])
-
-
-def _match(pairs, threshold, instances, detections):
-    """Which detections are true positives."""
-    matched = np.zeros(detections, dtype=bool)
-    taken = [False] * instances
-    done = -1
-    kept = pairs.tiou >= threshold
-    for detection, instance in zip(pairs.detection[kept].tolist(), pairs.instance[kept].tolist()):
-        if detection != done and not taken[instance]:
-            taken[instance] = True
-            matched[detection] = True
-            done = detection
-    return matched
+def precision_at_recalls(ranking, recalls):
+    """Interpolated precision of each class at some recalls, float64 ``(thresholds, classes, len(recalls))``."""
+    curves = np.zeros((len(ranking.thresholds), len(ranking.instances), len(recalls)))
+    for row, matching in zip(curves, ranking.matchings):
+        wrong = wrong_before(ranking, matching)
+        first = first_of_each(ranking.found.labels[matching.detection], len(ranking.instances))
+        for label in np.flatnonzero(ranking.instances):
+            instances = ranking.instances[label]
+            part = wrong[first[label]:first[label + 1]]
+            curve = np.append(interpolated(precisions(part, instances)), 0.0)
+            # The first hit that reaches the recall; a thousandth of an instance is rounding
+            place = np.maximum(np.ceil(recalls * instances - 1e-3).astype(int) - 1, 0)
+            row[label] = curve[np.minimum(place, len(curve) - 1)]
+    return curves

@@ -1,20 +1,36 @@
 """Scores a detections file against an annotation file; needs neither a model nor PyTorch."""
 
-import warnings
-from collections import defaultdict
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from tad.data.annotations import in_subset, read_ground_truth
-from tad.errors import DataWarning, UserError
-from tad.evaluation.average_precision import Instances, mean_average_precision
-from tad.evaluation.detections import read_detections_and_missing
+from tad.errors import UserError
+from tad.evaluation.average_precision import average_precisions, rank
+from tad.evaluation.recall import average_recall
+from tad.evaluation.rules import NO_RULES
+from tad.evaluation.scoring import open_scoring
+from tad.evaluation.segmentation import Grid, score_segments, score_snippets
 from tad.evaluation.thresholds import parse_thresholds, threshold_name
 
-_ELSEWHERE = -1  # the number of every recording outside the scored subset
+MEASURES = ("map", "ar", "snippets", "segmentation")
+NUMBERS = (1, 5, 10, 50, 100, 200, 500, 1000)  # of proposals whose AR is named
 
 
-def evaluate(ground_truth_path, detections_path, tiou, subset=None):
+class Measures(NamedTuple):
+    """Which measures, of ``MEASURES``, and what they need; see docs/evaluation.md."""
+
+    names: Tuple[str, ...] = ("map",)
+    proposal_tiou: Tuple[float, ...] = parse_thresholds("0.5:0.05:0.95")
+    proposals: int = 100
+    step_s: float = 0.5
+    min_score: float = 0.0
+    snippet_scores: Optional[str] = None
+
+
+MAP_ONLY = Measures()
+
+
+def evaluate(ground_truth_path, detections_path, tiou, subset=None, rules=NO_RULES, measures=MAP_ONLY):
     """Metrics as ``metrics.json`` holds them.
 
     As in the official evaluators, recordings of the subset without detections count as missed, detections in
@@ -24,71 +40,88 @@ def evaluate(ground_truth_path, detections_path, tiou, subset=None):
 
     :param tiou: thresholds as text, see :func:`tad.evaluation.thresholds.parse_thresholds`.
     :param subset: name of the subset; None when the file has one only, ``all`` for every one.
+    :param rules: :class:`tad.evaluation.rules.Rules`
     :raises UserError: a file cannot be understood, or the subset has no instance.
     """
     thresholds = parse_thresholds(tiou)
-    recordings = read_ground_truth(ground_truth_path)
-    subset = subset or _only_subset(recordings, ground_truth_path)
-    chosen = in_subset(recordings, subset, ground_truth_path)
-    detections, missing = read_detections_and_missing(detections_path)
-    truth = _truth_by_class(chosen)
-    if not truth:
-        raise UserError("%s has no action in subset '%s' to score against" % (ground_truth_path, subset))
-    _warn_of_unknown_labels(detections, recordings, detections_path)
-    found = _detections_by_class(detections, {recording.id: index for index, recording in enumerate(chosen)},
-                                 truth, detections_path)
-    result = mean_average_precision(truth, found, thresholds)
+    return evaluate_measures(open_scoring(ground_truth_path, detections_path, subset, rules), thresholds, measures)
+
+
+def evaluate_measures(scoring, thresholds, measures=MAP_ONLY):
+    """Metrics of files that have been read.
+
+    :param scoring: :class:`tad.evaluation.scoring.Scoring`
+    :param thresholds: tIoU thresholds of mAP.
+    """
+    metrics = detection_metrics(scoring, thresholds) if "map" in measures.names else {}
+    metrics.update(scored_metrics(scoring))
+    if "ar" in measures.names:
+        metrics["proposals"] = proposal_metrics(scoring, measures.proposal_tiou, measures.proposals)
+    if "snippets" in measures.names:
+        metrics["snippets"] = snippet_metrics(scoring, measures.step_s, measures.snippet_scores)
+    if "segmentation" in measures.names:
+        metrics["segmentation"] = segment_metrics(scoring, measures.step_s, measures.min_score)
+    return metrics
+
+
+def detection_metrics(scoring, thresholds):
+    """mAP and AP of each class."""
+    ranking = rank(scoring.truth, scoring.found, len(scoring.labels), thresholds, scoring.ignored)
+    values = average_precisions(ranking)
     names = [threshold_name(value) for value in thresholds]
     return {
-        "mAP": dict(zip(names, result.mean.tolist())),
-        "average_mAP": float(result.mean.mean()),
-        "AP_per_class": {label: dict(zip(names, values.tolist())) for label, values in result.per_class.items()},
-        "recordings": len(chosen),
-        "instances": sum(len(instances.recordings) for instances in truth.values()),
-        "detections": sum(len(instances.recordings) for instances in found.values()),
-        "scored_recordings": [recording.id for recording in chosen],
-        "left_out": [recording.id for recording in chosen if recording.id in set(missing)],
-        "instances_left_out": sum(len(recording.labels) for recording in chosen if recording.id in set(missing)),
-        "recordings_without_detections": [recording.id for recording in chosen if not detections.get(recording.id)],
+        "mAP": dict(zip(names, values.mean(axis=0).tolist())),
+        "average_mAP": float(values.mean()),
+        "AP_per_class": {label: dict(zip(names, row)) for label, row in zip(scoring.labels, values.tolist())},
     }
 
 
-def _only_subset(recordings, path):
-    subsets = sorted({recording.subset for recording in recordings.values()})
-    if len(subsets) > 1:
-        raise UserError("%s has several subsets; choose one with --subset: %s, or all" % (path, ", ".join(subsets)))
-    return subsets[0]
+def scored_metrics(scoring):
+    """What was scored, and how; the part of ``metrics.json`` that does not depend on the measures."""
+    missing = set(scoring.left_out)
+    having = set(np.unique(scoring.proposals.recordings).tolist())
+    left_out = [recording for recording in scoring.recordings if recording.id in missing]
+    return {
+        "recordings": len(scoring.recordings),
+        "instances": len(scoring.truth.labels),
+        "detections": len(scoring.found.labels),
+        "scored_recordings": [recording.id for recording in scoring.recordings],
+        "left_out": [recording.id for recording in left_out],
+        "instances_left_out": sum(label in scoring.labels for recording in left_out for label in recording.labels),
+        "recordings_without_detections": [recording.id for place, recording in enumerate(scoring.recordings)
+                                          if place not in having],
+        "handling": scoring.handling,
+    }
 
 
-def _truth_by_class(recordings):
-    rows = defaultdict(list)
-    for index, recording in enumerate(recordings):
-        for segment, label in zip(recording.segments_s, recording.labels):
-            rows[label].append((index, segment[0], segment[1], 0.0))
-    return {label: _instances(rows[label]) for label in sorted(rows)}
+def proposal_metrics(scoring, thresholds, most):
+    """AR@AN and the area under the curve.
+
+    :param most: the largest average number of proposals a recording, at least 1.
+    """
+    curve = average_recall(scoring.truth, scoring.proposals, thresholds, most)
+    named = sorted({number for number in NUMBERS if np.isclose(curve.numbers, number).any()} | {most})
+    return {
+        "AR": {str(number): float(curve.average[np.argmin(np.abs(curve.numbers - number))]) for number in named},
+        "area": curve.area,
+        "most": most,
+        "tiou": [threshold_name(value) for value in thresholds],
+        "curve": {"AN": curve.numbers.tolist(), "AR": curve.average.tolist(),
+                  "recall": {threshold_name(value): row.tolist()
+                             for value, row in zip(curve.thresholds, curve.recall)}},
+    }
 
 
-def _warn_of_unknown_labels(detections, recordings, path):
-    known = {label for recording in recordings.values() for label in recording.labels}
-    unknown = sorted({entry[0] for entries in detections.values() for entry in entries} - known)
-    if unknown:
-        warnings.warn("%s: %d labels are not in the annotations and count for nothing, for example '%s'"
-                      % (path, len(unknown), unknown[0]), DataWarning, stacklevel=2)
+def snippet_metrics(scoring, step, folder=None):
+    """Per-snippet mAP; see :func:`tad.evaluation.segmentation.score_snippets`."""
+    values, snippets, source = score_snippets(scoring, Grid.stepped(scoring.recordings, step), folder)
+    scored = [value for value in values if value is not None]
+    if not scored:
+        raise UserError("no action covers the middle of a snippet; choose a smaller --step than %g" % step)
+    return {"mAP": float(np.mean(scored)), "AP_per_class": dict(zip(scoring.labels, values)), "snippets": snippets,
+            "source": source, "step_s": step}
 
 
-def _detections_by_class(detections, index, truth, path):
-    rows = defaultdict(list)
-    for name, entries in detections.items():
-        for label, score, start, end in entries:
-            rows[label].append((index.get(name, _ELSEWHERE), start, end, score))
-    elsewhere = [name for name in detections if name not in index]
-    if elsewhere:
-        warnings.warn("%s: %d of its %d recordings are not in the scored subset and count as false positives, for "
-                      "example '%s'"
-                      % (path, len(elsewhere), len(detections), elsewhere[0]), DataWarning, stacklevel=2)
-    return {label: _instances(rows[label]) for label in truth if label in rows}
-
-
-def _instances(rows):
-    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    return Instances(table[:, 0].astype(np.int64), table[:, 1:3], table[:, 3])
+def segment_metrics(scoring, step, least):
+    """F1@k, edit score and accuracy; see :func:`tad.evaluation.segmentation.score_segments`."""
+    return dict(score_segments(scoring, Grid.stepped(scoring.recordings, step), least), step_s=step, min_score=least)

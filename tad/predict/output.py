@@ -4,6 +4,7 @@ import os
 from typing import NamedTuple, Optional, Tuple
 
 from tad.data.annotations import Recording
+from tad.data.naming import file_name
 from tad.errors import UserError
 from tad.evaluation.detections import write_detections
 from tad.files import check_writable, make_folder
@@ -46,7 +47,7 @@ class Output(NamedTuple):
 
     def draw(self, name, found, classes):
         """Draw one recording; returns the path of the picture."""
-        blank = Recording(file_name(name), "", None, None, NOTHING.segments, ())
+        blank = Recording(name, "", None, None, NOTHING.segments, ())
         return draw_timelines(self.folder, [blank], {blank.id: found}, classes)[0]
 
 
@@ -67,7 +68,6 @@ def plan_output(target, formats, ids, all_cues):
         make_folder(target)
         output = Output(formats or ("json",), target, None, all_cues)
         check_writable(os.path.join(target, "detections.json"))
-        _check_names(ids)
         return output
     if formats not in ((), (ending,)):
         raise UserError("--output %s is one file of the format %s; for %s give a folder"
@@ -77,17 +77,3 @@ def plan_output(target, formats, ids, all_cues):
                         % (target, len(ids)))
     check_writable(target)
     return Output((ending,), os.path.dirname(os.path.abspath(target)), target, all_cues)
-
-
-def file_name(name):
-    """An id as the name of a file: it may hold what a path must not."""
-    return name.replace("/", "_").replace(os.sep, "_")
-
-
-def _check_names(ids):
-    taken = {}
-    for name in ids:
-        other = taken.setdefault(file_name(name), name)
-        if other != name:
-            raise UserError("'%s' and '%s' would be written to the same file; predict them one after the other"
-                            % (other, name))

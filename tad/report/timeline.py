@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from tad.data.naming import file_name
 from tad.files import atomic_write, make_folder
 
 DRAWN = 60           # detections drawn for a recording, the best ones
@@ -33,8 +34,7 @@ def draw_timelines(folder, truth, detections, classes):
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         for recording in truth:
             if recording.id in detections:
-                # An id may hold a slash; the picture's name must not
-                paths.append(os.path.join(folder, recording.id.replace(os.sep, "_") + ".png"))
+                paths.append(os.path.join(folder, file_name(recording.id) + ".png"))
                 figure = timeline(recording, detections[recording.id], classes)
                 with atomic_write(paths[-1], "wb") as stream:
                     figure.savefig(stream, format="png", dpi=110)

@@ -13,6 +13,7 @@ from tad.data.sources import Source
 from tad.detectors import build_detector
 from tad.engine import training
 from tad.engine.checkpoint import read_checkpoint, saved_steps, step_path
+from tad.engine.loading import TrainingClips
 from tad.engine.training import (
     from_checkpoint,
     learning_rate,
@@ -64,7 +65,7 @@ def test_going_on_equals_going_through(tmp_path, data, stop):
     through = run(fresh(settings), data, settings, tmp_path / "through")
     stopped = fresh(settings)
     for step in range(stop):
-        clips = [training.TrainingClips(data[0], data[1], settings, step)[index] for index in range(2)]
+        clips = [TrainingClips(data[0], data[1], settings, step)[index] for index in range(2)]
         training.train_step(stopped, clips, settings, CPU)
         stopped = stopped._replace(step=step + 1)
     saved = to_checkpoint(stopped, META)

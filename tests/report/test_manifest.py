@@ -10,8 +10,9 @@ import torch
 
 import tad
 from tad.config import Settings
-from tad.report import manifest
-from tad.report.manifest import checksum, git_state, make_manifest
+from tad.report import environment
+from tad.report.environment import git_state
+from tad.report.manifest import checksum, make_manifest
 from tad.report.tables import metrics_table
 
 
@@ -31,7 +32,7 @@ def test_manifest_is_json_and_complete(tmp_path):
 
 def test_an_image_names_the_revision_that_it_was_built_from(monkeypatch):
     """An image holds no checkout, so only TAD_REVISION can tell; the empty one of a plain build tells nothing."""
-    monkeypatch.setattr(manifest, "_git", lambda folder, *arguments: None)
+    monkeypatch.setattr(environment, "_git", lambda folder, *arguments: None)
     for given, expected in (("abc1", {"revision": "abc1", "modified": None}), ("", None)):
         monkeypatch.setenv("TAD_REVISION", given)
         assert git_state() == expected

@@ -6,11 +6,11 @@ from typing import Any, Callable, NamedTuple
 import h5py
 import numpy as np
 
-from tad.data.features import HDF5_SUFFIXES, READERS, FeatureError, guarded, read_csv
+from tad.arrays import Archive, check_npy
+from tad.data.features import HDF5_SUFFIXES, READERS, FeatureError, check_dataset, guarded, read_csv
 from tad.data.importers.delimited import guess_delimiter
 from tad.data.recipe import FILE_SUFFIX, FOLDER_RECIPE
 from tad.errors import UserError
-from tad.files import open_archive
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 TORCH_SUFFIXES = (".pt", ".pth")
@@ -131,12 +131,12 @@ def _read_file(path):
 
 
 def _npz_names(path):
-    with open_archive(path) as archive:
+    with Archive(path) as archive:
         return sorted(archive.files)
 
 
 def _npz_member(path, name):
-    with open_archive(path) as archive:
+    with Archive(path) as archive:
         return archive[name]
 
 
@@ -154,6 +154,7 @@ def _hdf5_names(path):
 
 def _hdf5_member(path, name):
     with h5py.File(path, "r") as archive:
+        check_dataset(archive[name], name)
         return archive[name][()]
 
 
@@ -169,17 +170,23 @@ def shape_of(item):
     load = item.load
     if isinstance(load, _Whole) and load.path.lower().endswith(".npy"):
         return guarded(_npy_shape, load.path)
-    if isinstance(load, _Member) and load.read is _hdf5_member:
-        return guarded(_hdf5_shape, load.path, load.name)
+    if isinstance(load, _Member):
+        return guarded(_hdf5_shape if load.read is _hdf5_member else _npz_shape, load.path, load.name)
     return np.shape(load())
 
 
 def _npy_shape(path):
-    return np.load(path, mmap_mode="r", allow_pickle=False).shape
+    return check_npy(path)[0]
+
+
+def _npz_shape(path, name):
+    with Archive(path) as archive:
+        return archive.form(name)[0]
 
 
 def _hdf5_shape(path, name):
     with h5py.File(path, "r") as archive:
+        check_dataset(archive[name], name)
         return archive[name].shape
 
 

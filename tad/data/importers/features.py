@@ -14,7 +14,7 @@ from tad.data.check.names import respelled
 from tad.data.features import HDF5_SUFFIXES, FeatureError
 from tad.data.importers.arrays import find_items, shape_of, squeezed_shape
 from tad.data.importers.orientation import WORDS, Evidence, decide, oriented
-from tad.data.naming import count, shortened
+from tad.data.naming import check_file_name, count, shortened
 from tad.data.recipe import Recipe, read_recipe, write_recipe
 from tad.errors import UserError
 from tad.files import atomic_write, make_folder
@@ -61,6 +61,8 @@ def import_features(paths, output, wishes):
     streams = [open_stream(path, wishes, said, left_out) for path in paths]
     names = _common_ids(streams, said)
     spelling = _spelling(names, wishes.ids, said)
+    for name in names:
+        check_file_name(spelling.get(name, name), output)
     width = sum(stream.width for stream in streams)
     written, lengths, odd = 0, [], []
     with _writer(output) as write:

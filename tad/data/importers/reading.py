@@ -1,9 +1,9 @@
 """What every importer takes and gives: input files that are read once, options, and actions with their places."""
 
-import json
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from tad.data.strict_json import parse_json
 from tad.errors import UserError
 
 UNITS = ("seconds", "milliseconds", "frames")
@@ -107,9 +107,7 @@ class InputFile(object):
         """
         if self._document is None:
             try:
-                self._document = json.loads(self.text)
-            except RecursionError:
-                raise UserError("%s is nested too deeply" % self.path)
+                self._document = parse_json(self.text)
             except ValueError as error:
                 raise UserError("%s is not valid JSON: %s" % (self.path, error))
         return self._document

@@ -1,0 +1,128 @@
+"""Ground truth and detections of two files, brought together: the same numbers for recordings and classes."""
+
+import warnings
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+import numpy as np
+
+from tad.data.annotations import Recording, in_subset, read_ground_truth
+from tad.data.naming import count
+from tad.errors import DataWarning, UserError
+from tad.evaluation.detections import read_detection_table
+from tad.evaluation.instances import Instances
+from tad.evaluation.rules import NO_RULES, read_blocked, read_class_map
+
+ELSEWHERE = -1   # the number of every recording outside the scored subset
+UNKNOWN = -1     # and of every label that counts for nothing
+TIES = "detections of equal score in the order of the file, the earlier first; of instances of equal tIoU the later"
+
+
+class Scoring(NamedTuple):
+    """What measures are made of.
+
+    ``recordings`` are scored, in the order of their numbers; ``labels`` likewise, sorted. ``truth``, ``found`` and
+    ``ignored`` (ambiguous instances of no class) are :class:`tad.evaluation.instances.Instances`; ``found`` holds
+    detections of known labels, ``proposals`` of any (label -1 where it is unknown). ``handling`` goes into
+    ``metrics.json``.
+    """
+
+    recordings: List[Recording]
+    labels: Tuple[str, ...]
+    truth: Instances
+    found: Instances
+    proposals: Instances
+    ignored: Instances
+    left_out: Tuple[str, ...]
+    handling: Dict[str, Any]
+
+
+def open_scoring(ground_truth_path, detections_path, subset=None, rules=NO_RULES):
+    """Read both files, and apply the rules as the official evaluators do.
+
+    :param subset: name of the subset; None when the file has one only, ``all`` for every one.
+    :raises UserError: a file cannot be understood, or the subset has no instance.
+    """
+    recordings = read_ground_truth(ground_truth_path)
+    subset = subset or _only_subset(recordings, ground_truth_path)
+    blocked = read_blocked(rules.blocked) if rules.blocked else set()
+    chosen = in_subset(recordings, subset, ground_truth_path)
+    scored = [recording for recording in chosen if recording.id not in blocked]
+    known = {label for recording in recordings.values() for label in recording.labels}
+    labels = tuple(sorted({label for recording in scored for label in recording.labels} - set(rules.ignored)))
+    if not labels:
+        raise UserError("%s has no action in subset '%s' to score against" % (ground_truth_path, subset))
+    for label in set(rules.ignored) - known:
+        warnings.warn("%s has no instance of the ignored label '%s'" % (ground_truth_path, label), DataWarning,
+                      stacklevel=3)
+    truth = _truth(scored, {label: place for place, label in enumerate(labels)})
+    table = read_detection_table(detections_path)
+    new_names = _new_names(table.labels, rules, known, detections_path)
+    proposals, handling = _aligned(table, new_names, labels, scored, blocked)
+    handling = dict(handling, subset=subset, ties=TIES, class_map=rules.class_map,
+                    blocked_recordings=len(chosen) - len(scored), ignored_labels=sorted(rules.ignored))
+    handling.update(_unknown_labels(table, new_names, known, detections_path))
+    _warn_of_elsewhere(table, handling, detections_path)
+    ambiguous = _truth(scored, {label: 0 for label in rules.ignored})
+    return Scoring(scored, labels, truth, proposals.take(proposals.labels != UNKNOWN), proposals, ambiguous,
+                   table.left_out, dict(handling, ignored_instances=len(ambiguous.labels)))
+
+
+def _only_subset(recordings, path):
+    subsets = sorted({recording.subset for recording in recordings.values()})
+    if len(subsets) > 1:
+        raise UserError("%s has several subsets; choose one with --subset: %s, or all" % (path, ", ".join(subsets)))
+    return subsets[0]
+
+
+def _truth(recordings, places):
+    """Instances whose labels are in ``places``, in the order of the file."""
+    counts = [len(recording.labels) for recording in recordings]
+    labels = np.array([places.get(label, UNKNOWN) for recording in recordings for label in recording.labels], np.int64)
+    segments = np.concatenate([recording.segments_s for recording in recordings] or [np.zeros((0, 2))])
+    everything = Instances(np.repeat(np.arange(len(counts)), counts), labels, segments, np.zeros(len(labels)))
+    return everything.take(labels != UNKNOWN)
+
+
+def _new_names(labels, rules, known, path):
+    """The annotations' name of each label of the detections."""
+    if not rules.class_map:
+        return labels
+    renamed = read_class_map(rules.class_map)
+    if labels and not known & {renamed.get(label, label) for label in labels}:
+        raise UserError("with the class map %s no label of %s is one of the annotations', for example '%s'"
+                        % (rules.class_map, path, renamed.get(labels[0], labels[0])))
+    return tuple(renamed.get(label, label) for label in labels)
+
+
+def _aligned(table, new_names, labels, recordings, blocked):
+    """All detections outside blocked recordings, with the ground truth's numbers; and what was counted on the way."""
+    numbers = {recording.id: place for place, recording in enumerate(recordings)}
+    places = {label: place for place, label in enumerate(labels)}
+    # One entry more, so that an empty file has something to be indexed
+    recording = np.array([numbers.get(name, ELSEWHERE) for name in table.names] + [ELSEWHERE], np.int64)
+    label = np.array([places.get(name, UNKNOWN) for name in new_names] + [UNKNOWN], np.int64)
+    found = Instances(recording[table.recording], label[table.label], table.segments, table.scores)
+    kept = [name not in blocked for name in table.names]
+    if not all(kept):
+        found = found.take(np.array(kept)[table.recording])
+    elsewhere = [name for name in table.names if name not in numbers and name not in blocked]
+    return found, {"blocked_detections": len(table.scores) - len(found.scores),
+                   "recordings_elsewhere": len(elsewhere),
+                   "examples_elsewhere": elsewhere[:5],
+                   "detections_elsewhere": int(np.sum(found.recordings == ELSEWHERE))}
+
+
+def _unknown_labels(table, new_names, known, path):
+    unknown = sorted(set(new_names) - known)
+    if unknown:
+        warnings.warn("%s: %d labels are not in the annotations and count for nothing, for example '%s'"
+                      % (path, len(unknown), unknown[0]), DataWarning, stacklevel=4)
+    of_unknown = np.array([name in set(unknown) for name in new_names] + [False])
+    return {"unknown_labels": unknown, "detections_of_unknown_labels": int(np.sum(of_unknown[table.label]))}
+
+
+def _warn_of_elsewhere(table, handling, path):
+    if handling["recordings_elsewhere"]:
+        warnings.warn("%s: %d of its %s are not in the scored subset and count as false positives, for example '%s'"
+                      % (path, handling["recordings_elsewhere"], count(len(table.names), "recording"),
+                         handling["examples_elsewhere"][0]), DataWarning, stacklevel=4)
