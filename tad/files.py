@@ -21,7 +21,9 @@ def atomic_write(path, mode="w"):
     except OSError as error:
         raise UserError("cannot write %s: %s" % (path, error.strerror))
     try:
-        with os.fdopen(descriptor, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as stream:
+        # Names of files that are not UTF-8 are written in escapes
+        options = {} if "b" in mode else {"encoding": "utf-8", "errors": "backslashreplace"}
+        with os.fdopen(descriptor, mode, **options) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -31,7 +33,8 @@ def atomic_write(path, mode="w"):
     except OSError as error:
         raise UserError("cannot write %s: %s" % (path, error.strerror or error))
     finally:
-        if os.path.exists(temporary):
+        # What cannot be removed either (the folder became read-only) must not hide why it could not be written
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
 
 

@@ -251,7 +251,7 @@ def load_trained(path, override=None):
     for key, value in (("dataset.length", settings.dataset.length), ("deeplab.max_duration",
                                                                       settings.deeplab.max_duration)):
         if value is None:
-            raise UserError("%s is null, which only a training can fill in; leave --set %s out" % (key, key))
+            raise UserError("%s: %s is null, which only a training can fill in; leave --set %s out" % (path, key, key))
     check_proportions(checkpoint, settings, path)
     detector = build_detector(settings, meta["width"], len(meta["classes"]))
     load_weights(detector, checkpoint.group("averaged"))

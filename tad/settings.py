@@ -90,8 +90,8 @@ def read_yaml(path, what="configuration"):
         mark = getattr(error, "problem_mark", None)
         place = "" if mark is None else " in line %d, column %d" % (mark.line + 1, mark.column + 1)
         raise UserError("%s is not valid YAML%s: %s" % (path, place, getattr(error, "problem", None) or error))
-    except (ValueError, RecursionError) as error:  # a date that no calendar has; nesting without end
-        raise UserError("%s is not valid YAML: %s" % (path, error))
+    except Exception as error:  # a date that no calendar has, nesting without end, !!bool maybe: PyYAML stumbles on
+        raise UserError("%s is not valid YAML: %s %.100s" % (path, type(error).__name__, error))
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -151,7 +151,7 @@ def parse_assignment(text):
         raise UserError("--set takes key=value, for example --set train.steps=500; got '%s'" % text)
     try:
         return key.strip(), yaml.load(value, Loader=_StrictLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except Exception:  # as in read_yaml
         raise UserError("--set %s: cannot read the value '%s'" % (key, value))
 
 

@@ -150,7 +150,7 @@ def _open_hdf5(path):
     try:
         with h5py.File(path, "r") as archive:
             ids = frozenset(name for name in archive if isinstance(archive.get(name), h5py.Dataset))
-    except OSError as error:
+    except Exception as error:  # HDF5 has a dozen words for a broken file, and h5py as many types for them
         raise UserError("cannot read the features %s: %s" % (path, error))
     if not ids:
         raise UserError("the HDF5 file %s holds no dataset at its top level; tad data import --features brings "

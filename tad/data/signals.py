@@ -188,8 +188,8 @@ def _numbers(text):
     wrong = numbers.isna() & ~lowered.isin(["", "nan", "na", "null", "none"])
     if wrong.values.any():
         row, column = np.argwhere(wrong.values)[0]
-        raise FeatureError("has text where numbers are needed (data row %d, column '%s': '%s'); leave such a column "
-                           "out with --drop '%s'" % (row + 1, text.columns[column], text.iloc[row, column],
+        raise FeatureError("has text where numbers are needed (data row %d, column '%.60s': '%.60s'); leave such a "
+                           "column out with --drop '%.60s'" % (row + 1, text.columns[column], text.iloc[row, column],
                                                  text.columns[column]))
     return _as_samples(numbers.values.astype(np.float64))
 

@@ -86,9 +86,15 @@ def saved_steps(folder):
 
 
 def prune(folder):
-    """Remove all but the newest checkpoints."""
+    """Remove all but the newest checkpoints.
+
+    :raises UserError: one cannot be removed.
+    """
     for step in saved_steps(folder)[KEPT:]:
-        os.unlink(step_path(folder, step))
+        try:
+            os.unlink(step_path(folder, step))
+        except OSError as error:
+            raise UserError("cannot remove the old checkpoint %s: %s" % (step_path(folder, step), error.strerror))
 
 
 def clear_leftovers(folder):

@@ -1,13 +1,16 @@
 """Losses for TensorBoard, written at once: a disk that fills up costs the log, and not the training; and read again."""
 
+import contextlib
 import os
+import socket
 import struct
 import time
 import warnings
 
 from google.protobuf.message import DecodeError
-from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.record_writer import RecordWriter
 from tensorboardX.summary import scalar
 
 from tad.errors import DataWarning
@@ -26,37 +29,42 @@ class LossLog(object):
     def __init__(self, folder, step):
         make_folder(folder)
         self._folder = folder
-        self._events = None
+        self._records = None
         # The process and the step, because names that differ by the second alone would replace an older file
-        self._attempt(lambda: self._open(".%d.%d" % (os.getpid(), step)))
+        name = "events.out.tfevents.%010d.%s.%d.%d" % (time.time(), socket.gethostname(), os.getpid(), step)
+        self._attempt(lambda: self._open(os.path.join(folder, name)))
+        self._write(Event(file_version="brain.Event:2"))
         if step:
             self._write(Event(step=step + 1, session_log=SessionLog(status=SessionLog.START)))
 
     def __call__(self, step, values):
         """Append the parts of a loss: dict name -> float."""
-        for name, value in values.items():
-            self._write(Event(step=step, summary=scalar("loss/" + name, value)))
+        parts = [scalar("loss/" + name, value).value[0] for name, value in values.items()]
+        self._write(Event(step=step, summary=Summary(value=parts)))
 
     def close(self):
         """Close the file."""
-        if self._events is not None:
-            self._attempt(self._events.close)
+        if self._records is not None:
+            self._attempt(self._records.close)
 
-    def _open(self, suffix):
-        self._events = EventsWriter(os.path.join(self._folder, "events"), suffix)
+    def _open(self, path):
+        self._records = RecordWriter(path)
 
     def _write(self, event):
-        if self._events is not None:
+        if self._records is not None:
             event.wall_time = time.time()
-            self._attempt(lambda: (self._events.write_event(event), self._events.flush()))
+            self._attempt(lambda: (self._records.write(event.SerializeToString()), self._records.flush()))
 
     def _attempt(self, work):
         try:
             work()
         except OSError as error:
-            self._events = None
+            records, self._records = self._records, None
             warnings.warn("cannot write losses to %s: %s; the training goes on without a TensorBoard log"
                           % (self._folder, error.strerror), DataWarning, stacklevel=3)
+            if records is not None:
+                with contextlib.suppress(OSError):  # closing tries to write the rest again
+                    records.close()
 
 
 def read_losses(folder):

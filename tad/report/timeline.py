@@ -120,7 +120,8 @@ def _finish(axes, recording, labels, end, least):
 def _name(text):
     """A label or an id as it is drawn: not too long, and its dollars not taken for formulas."""
     text = text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME - 3] + "..."
-    return text.replace("$", r"\$")
+    # Letters that are none (of file names that are not UTF-8) cannot be drawn
+    return text.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
 
 
 def _end(recording, found):

@@ -15,12 +15,12 @@ CPU = torch.device("cpu")
 class Fake(object):
     """Proposes one segment a clip, at the snippet whose first channel is largest; its memory holds ``room`` clips."""
 
-    def __init__(self, room=10 ** 6, message="CUDA out of memory. Tried to allocate 2 GiB"):
-        self.room, self.message, self.sizes = room, message, []
+    def __init__(self, room=10 ** 6, message="CUDA out of memory. Tried to allocate 2 GiB", kind=RuntimeError):
+        self.room, self.message, self.kind, self.sizes = room, message, kind, []
 
     def propose(self, inputs, clips):
         if len(clips) > self.room:
-            raise RuntimeError(self.message)
+            raise self.kind(self.message)
         self.sizes.append(len(clips))
         found = []
         for features in inputs.numpy():
@@ -30,12 +30,14 @@ class Fake(object):
         return found
 
 
+@pytest.mark.parametrize("failure", [("CUDA out of memory. Tried to allocate 2 GiB",), ("", MemoryError), (
+    "[enforce fail at alloc_cpu.cpp:75] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",)])
 @pytest.mark.parametrize("room", [1, 2, 3, 5])
-def test_a_batch_that_does_not_fit_is_halved(rng, room):
+def test_a_batch_that_does_not_fit_is_halved(rng, room, failure):
     source, features = make_source(rng, 300)
     settings = tiny_settings("train.batch=8", "postprocess.min_score=0")
     wanted = detect(Fake(), source, features, settings, CPU)
-    fake = Fake(room)
+    fake = Fake(room, *failure)
     found = detect(fake, source, features, settings, CPU)
     assert max(fake.sizes) <= room
     for mine, theirs in zip(found, wanted):

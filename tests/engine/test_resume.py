@@ -94,15 +94,6 @@ def test_a_truncated_checkpoint_costs_steps_and_no_bits(folder):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_with_one_line_and_can_be_resumed(folder):
-    process, _, errors = interrupt(folder, "stopped", signal.SIGINT)
-    assert process.returncode == 130
-    assert errors == "tad: stopped; a training goes on from its last checkpoint with --resume auto\n"
-    finish(begin(folder, "stopped", "--resume", "auto"))
-    assert_same_weights(folder, "stopped")
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_sigterm_saves_the_step_that_it_comes_in(folder, workers):
     """As from a cluster, which sends it to every process of the job: nothing is lost, and the weights stay the same."""

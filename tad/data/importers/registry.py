@@ -41,7 +41,7 @@ def read_files(paths, options, word=None):
     files = [InputFile(path, options.encoding) for path in _input_paths(paths)]
     if word is not None:
         chosen = next(entry for entry in FORMATS if entry.word == word)
-        return chosen.module.read(files, options)
+        return _read(chosen, files, options)
     recognised = [(file, _format_of(file)) for file in files]
     found = [entry for entry in FORMATS if any(other is entry for _, other in recognised)]
     if not found:
@@ -51,9 +51,18 @@ def read_files(paths, options, word=None):
                         % (", ".join("%s: %s" % (next(file.path for file, other in recognised if other is entry),
                                                  entry.name) for entry in found), "|".join(e.word for e in found)))
     chosen = found[0]
-    reading = chosen.module.read([file for file, entry in recognised if entry is chosen], options)
+    reading = _read(chosen, [file for file, entry in recognised if entry is chosen], options)
     strange = [file.path for file, entry in recognised if entry is None]
     return reading._replace(left_out=reading.left_out + [("files of no known format", path) for path in strange])
+
+
+def _read(chosen, files, options):
+    try:
+        return chosen.module.read(files, options)
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        # Other tools' files have parts that mean nothing here: a strange one is told where a reader stumbles over it
+        raise UserError("%s cannot be read as %s: a part is missing or of another kind (%s: %.100s)"
+                        % (shortened(file.path for file in files), chosen.name, type(error).__name__, error))
 
 
 def read_inputs(inputs, options, word=None):
