@@ -106,8 +106,8 @@ __device__ Real weight_of(const Problem& problem, const Task& task, int bin, int
 }
 
 // Adds a bin's gradients, times the weight of the lane's snippet. `column` is the bin in pairs of channels, BINS pairs
-// in a row; `sums` are those of all windows. The window is one bit of `chosen`, the same for all lanes: where its number
-// is compared instead, NVRTC 9.0 makes an index of it and moves the sums out of the registers.
+// in a row; `sums` are those of all windows. The window is one bit of `chosen`, the same for all lanes: where its
+// number is compared instead, NVRTC 9.0 makes an index of it and moves the sums out of the registers.
 __device__ __forceinline__ void add_bin(const Pair* column, Real weight, int chosen, Pair (*sums)[TAD_SIZE]) {
     if (weight == 0) return;
 #pragma unroll

@@ -17,7 +17,8 @@ def compiler():
 
 
 @pytest.mark.parametrize("scalar", sorted(program.SCALARS))
-@pytest.mark.parametrize("kernel, size", [(kernel, size) for kernel in program.KERNELS for size in program.SIZES[kernel]])
+@pytest.mark.parametrize("kernel, size", [(kernel, size) for kernel in program.KERNELS
+                                          for size in program.SIZES[kernel]])
 def test_compiles_without_a_warning(kernel, size, scalar, compiler):
     if (kernel, size, scalar) == ("backward", 64, "float64"):
         pytest.skip("no lane has registers for so many")
