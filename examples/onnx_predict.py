@@ -52,7 +52,10 @@ def load(path):
 def read_features(path, settings):
     """Normalized float32 (T, C)."""
     recipe = settings["features"]
-    features = np.load(path, allow_pickle=False).astype(np.float32)
+    try:
+        features = np.load(path, allow_pickle=False).astype(np.float32)
+    except (OSError, ValueError, EOFError) as error:
+        sys.exit("cannot read %s: %s" % (path, error))
     if features.ndim != 2 or features.shape[1] != recipe["channels"] or not len(features):
         sys.exit("%s has shape %s, and the model takes (snippets, %d)" % (path, features.shape, recipe["channels"]))
     if not np.isfinite(features).all():

@@ -215,9 +215,8 @@ def check_key(key, source, record=Settings):
     if key in _sections(record):
         raise UserError("%s: '%s' is a section; set a key in it: %s"
                         % (source, key, ", ".join(_siblings(key + ".x", record))))
-    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-    if not nearest:
-        nearest = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
+    nearest = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
+    nearest = nearest or difflib.get_close_matches(key, known, n=1, cutoff=0.4)
     hint = "; did you mean '%s'?" % nearest[0] if nearest else ""
     place = _siblings(nearest[0] if nearest and "." not in key else key, record)
     raise UserError("%s: unknown setting '%s'%s Allowed here: %s" % (source, key, hint or ".", ", ".join(place)))

@@ -25,7 +25,7 @@ from tad.data.recipe import read_recipe
 from tad.data.rows import open_rows
 from tad.data.signals import Columns, open_signals
 from tad.errors import UserError
-from tad.evaluation.detections import read_detections
+from tad.evaluation.detections import read_detection_table
 from tad.evaluation.evaluate import evaluate
 from tad.machines.entries import read_entries
 from tad.pipeline import load_trained
@@ -132,7 +132,7 @@ def actions_and_scores(path):
 
 
 def scored_detections(path):
-    read_detections(path)
+    read_detection_table(path)
     return evaluate(put(os.path.dirname(path), "good.json", ANNOTATIONS), path, "0.3:0.1:0.7", "training")
 
 

@@ -83,6 +83,7 @@ def test_every_default_is_valid_and_explained():
     ("steps: 5\n", ["steps", "did you mean 'train.steps'"]),
     ("trian:\n  steps: 5\n", ["trian.steps", "did you mean 'train.steps'"]),
     ("qqqqqqqq: 1\n", ["qqqqqqqq", "Allowed here", "seed", "train."]),
+    ("train:\n  device: cpu\n", ["train.device", "did you mean 'device'"]),
     ("trian: {}\n", ["unknown setting 'trian'"]),
     ("train: 5\n", ["'train' is a section", "train.steps"]),
     ("train:\n  steps: {a: 1}\n", ["train.steps.a"]),

@@ -50,8 +50,10 @@ def _eval(options):
     from tad.files import check_writable, write_json
     from tad.report.tables import diagnosis_table, metrics_table
     chosen = _measures(options)
-    if options.output:
-        check_writable(options.output)
+    beside = os.path.join(os.path.dirname(options.output), "diagnosis.json") if options.output else None
+    for path in (options.output, beside if options.diagnose else None):
+        if path:
+            check_writable(path)
     rules = Rules(options.class_map, options.blocked, tuple(options.ignore_label))
     thresholds = parse_thresholds(options.tiou)
     scoring = open_scoring(options.ground_truth, options.detections, options.subset, rules)
@@ -65,7 +67,7 @@ def _eval(options):
     if options.output:
         write_json(options.output, metrics)
         if diagnosis:
-            write_json(os.path.join(os.path.dirname(options.output), "diagnosis.json"), diagnosis)
+            write_json(beside, diagnosis)
 
 
 def _measures(options):
@@ -85,6 +87,9 @@ def _measures(options):
         raise UserError("--min-score must be a number, not %g" % options.min_score)
     if options.snippet_scores and "snippets" not in names:
         raise UserError("--snippet-scores needs --measure snippets")
+    if options.diagnose and os.path.basename(options.output or "") == "diagnosis.json":
+        raise UserError("--output is for the metrics; the diagnosis goes into diagnosis.json beside them, so choose "
+                        "another name")
     if options.characteristics and not options.diagnose:
         raise UserError("--characteristics needs --diagnose")
     return Measures(names, parse_thresholds(options.proposal_tiou), options.proposals, options.step, options.min_score,

@@ -75,6 +75,7 @@ def _recipe_like(options):
 
 
 def _signals(options):
+    from tad.data.naming import count
     from tad.data.signal_features import make_features
     from tad.data.signals import Columns
     plan = _plan(options)
@@ -85,8 +86,8 @@ def _signals(options):
     windowing = plan.windowing
     for name, (filled, samples) in sorted(made.filled.items()):
         say("filled:   %s: %d of %d samples were missing" % (name, filled, samples))
-    say("features: %d recordings, %d snippets of %d values in %s" % (len(made.ids), made.snippets, made.width,
-                                                                     options.output))
+    say("features: %s, %s of %d values in %s" % (count(len(made.ids), "recording"), count(made.snippets, "snippet"),
+                                                 made.width, options.output))
     say("snippet:  %d samples (%g s), the next one %d later (%g s); %s" % (
         windowing.window, windowing.window / windowing.rate, windowing.stride, windowing.stride / windowing.rate,
         " + ".join(windowing.kinds)))

@@ -53,8 +53,9 @@ def _init(options):
 
 
 def _span(minutes):
-    """``3 minutes``, ``4.5 hours``."""
-    return "%d minutes" % max(1, round(minutes)) if minutes < 120 else "%.1f hours" % (minutes / 60)
+    """``1 minute``, ``3 minutes``, ``4.5 hours``."""
+    from tad.data.naming import count
+    return count(max(1, round(minutes)), "minute") if minutes < 120 else "%.1f hours" % (minutes / 60)
 
 
 def _told(choice):

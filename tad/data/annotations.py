@@ -176,11 +176,12 @@ def segment_fault(segment, duration):
     if end < start:
         return "reversed", "is reversed", False
     limit = math.inf if duration is None else duration
+    extent = "from 0 s on" if duration is None else "0 to %g s" % duration
     if end <= 0 or start >= limit:
-        return "outside", "lies outside the recording (0 to %g s)" % limit, False
+        return "outside", "lies outside the recording (%s)" % extent, False
     # A hundredth of a second is rounding in the annotation file, not a mistake worth a word
     if start < -0.01 or end > limit + 0.01:
-        return "past the end", "reaches past the recording (0 to %g s)" % limit, True
+        return "past the end", "reaches past the recording (%s)" % extent, True
     return None
 
 

@@ -13,6 +13,7 @@ from tad.data.rows import open_rows
 from tad.data.timegrid import TimeGrid
 from tad.errors import DataWarning, UserError, reporter
 
+END_SLACK = 2  # snippets that an action may end after the features without a word; extractors drop the last frames
 FARTHEST_RATE = 1.5  # times that features may cover more or less than their recording lasts, if all of them do
 
 
@@ -258,6 +259,18 @@ def _report_background(recordings, shapes, tell):
             tell("background", recording.id, "has no annotated action", "used as background")
 
 
+def _cut_at_end(segments, last, recording, grid, tell):
+    """Cut actions where the features end, in place: one wrong number would make the longest action of all.
+
+    Of recordings of known duration that has been done where they end.
+    """
+    for index in np.flatnonzero((segments[:, 0] < last) & (segments[:, 1] > last + END_SLACK)):
+        start_s, end_s = recording.segments_s[index]
+        tell("past the end", recording.id, "the action from %.2f to %.2f s reaches past the end of the features "
+             "(%.2f s)" % (start_s, end_s, grid.to_seconds(last)), "cut there")
+        segments[index, 1] = last
+
+
 def _source(recording, grid, snippets, classes, tell):
     segments = grid.to_snippets(recording.segments_s).reshape(-1, 2)
     last = snippets - 0.5
@@ -265,6 +278,8 @@ def _source(recording, grid, snippets, classes, tell):
     for start_s in recording.segments_s[outside, 0]:
         tell("after the features", recording.id, "the action at %.2f s begins after the features end (%.2f s)"
              % (start_s, grid.end_s(snippets)), "left out")
+    if recording.duration_s is None:
+        _cut_at_end(segments, last, recording, grid, tell)
     known = {label: index for index, label in enumerate(classes)}
     unknown = sorted({label for label in recording.labels if label not in known})
     if unknown:

@@ -1,10 +1,10 @@
 """Mean average precision over tIoU thresholds, as the ActivityNet and THUMOS14 evaluators define it."""
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from tad.evaluation.instances import best_first, first_of_each
+from tad.evaluation.instances import Instances, best_first, first_of_each
 from tad.evaluation.matching import Matching, match, overlapping_pairs
 
 ANY_OVERLAP = float(np.finfo(np.float64).tiny)  # as a tIoU that every segment with shared time reaches
@@ -18,12 +18,12 @@ class Ranking(NamedTuple):
     :class:`tad.evaluation.matching.Matching`. ``droppable`` bool ``(N,)``: what counts as no false positive, or None.
     """
 
-    found: object
+    found: Instances
     edges: np.ndarray
     instances: np.ndarray
     thresholds: Tuple[float, ...]
     matchings: Tuple[Matching, ...]
-    droppable: object = None
+    droppable: Optional[np.ndarray] = None
 
     def dropped(self, matching):
         """Detections that do not count at one threshold: droppable ones that are no true positives."""
@@ -56,10 +56,13 @@ def rank(truth, found, classes, thresholds, ignored=None):
                    droppable)
 
 
-def average_precisions(ranking):
-    """AP of each class at each threshold: float64 ``(classes, thresholds)``; NaN for a class without instances."""
+def average_precisions(ranking, weight=None):
+    """AP of each class at each threshold: float64 ``(classes, thresholds)``; NaN for a class without instances.
+
+    :param weight: as for :func:`precisions`.
+    """
     return np.array([class_precisions(ranking.found.labels[matching.detection], wrong_before(ranking, matching),
-                                      ranking.instances) for matching in ranking.matchings]).T
+                                      ranking.instances, weight) for matching in ranking.matchings]).T
 
 
 def wrong_before(ranking, matching, dropped=None):

@@ -5,6 +5,7 @@ import json
 from tad.errors import UserError
 
 CHUNK = 1 << 20  # characters; more are read at a time where one value is longer
+LONGEST_TOKEN = 16  # characters that are no string and no number, such as false and \ud83d\ude00
 
 
 class JsonStream:
@@ -39,8 +40,10 @@ class JsonStream:
             try:
                 value, end = self._decode(self._text, self._at)
             except ValueError as error:
-                fault = self._fault(getattr(error, "msg", str(error)), getattr(error, "pos", self._at))
-                if self._more():
+                message, at = getattr(error, "msg", str(error)), getattr(error, "pos", self._at)
+                fault = self._fault(message, at)
+                # Only what goes on to the end of the text may be right after all
+                if (message.startswith("Unterminated") or at + LONGEST_TOKEN > len(self._text)) and self._more():
                     continue
                 raise fault
             except RecursionError:

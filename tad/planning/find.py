@@ -5,6 +5,7 @@ import os
 from typing import Any, Dict, NamedTuple
 
 from tad.data.annotations import read_annotations, read_json
+from tad.data.check.names import counterparts
 from tad.data.features import FOLDER_SUFFIXES, HDF5_SUFFIXES, FeatureStore
 from tad.data.recipe import FILE_SUFFIX, FOLDER_RECIPE, find_recipe
 from tad.errors import UserError
@@ -72,8 +73,8 @@ def find_features(folder, recordings):
     found = [place for place in places if counts[place]]
     most = max(counts.values())
     if not most:
-        raise UserError("%s holds no features of an annotated recording, such as '%s'; give --features, or do the "
-                        "names differ?" % (folder, min(recordings)))
+        raise UserError("%s holds no features of an annotated recording, such as '%s'; %s"
+                        % (folder, min(recordings), _named_otherwise(places, recordings)))
     best = [place for place in found if counts[place] == most]
     with_recipe = [place for place in best if find_recipe(place)]
     chosen = with_recipe or best
@@ -81,6 +82,16 @@ def find_features(folder, recordings):
         raise UserError("%s holds several sets of features (%s); say which with --features"
                         % (folder, ", ".join(os.path.basename(place) or place for place in chosen)))
     return chosen[0]
+
+
+def _named_otherwise(places, recordings):
+    """What to do about features whose names are not those of the annotations."""
+    for place in places:
+        meant = counterparts(recordings, ids_in(place))
+        if meant:
+            return ("%s has '%s': tad data import --features %s --annotations FILE --output FOLDER names features as "
+                    "the annotations do" % (place, meant[min(meant)], place))
+    return "give --features, or do the names differ?"
 
 
 def ids_in(place):

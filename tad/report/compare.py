@@ -1,15 +1,17 @@
 """The numbers of a report: runs side by side on one ground truth, as arrays."""
 
 import warnings
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
 from tad.data.annotations import class_names
-from tad.errors import DataWarning
+from tad.errors import DataWarning, UserError
 from tad.evaluation.average_precision import Ranking, average_precisions, precision_at_recalls, rank
-from tad.evaluation.instances import Instances, best_first
+from tad.evaluation.diagnosis.diagnose import diagnose
+from tad.evaluation.instances import Instances, best_first, no_instances
 from tad.evaluation.recall import average_recall
+from tad.evaluation.scoring import Scoring
 from tad.evaluation.thresholds import threshold_name
 from tad.report.inputs import Run
 from tad.report.kinds import kinds_of
@@ -29,7 +31,7 @@ class Result(NamedTuple):
     comparison's ``at`` (:func:`tad.report.kinds.kinds_of`); ``reached (M,)`` is the score of the detection that takes
     each instance, NaN for missed ones; ``ap`` float64 ``(K, thresholds)``; ``precision (K, thresholds, 101)`` the
     interpolated precision at ``RECALLS``; ``recall (100,)`` the average recall at 1, 2, ..., 100 detections a recording
-    on average.
+    on average; ``diagnosis`` what ``diagnosis.json`` holds, or would (docs/evaluation.md).
     """
 
     run: Run
@@ -41,6 +43,7 @@ class Result(NamedTuple):
     ap: np.ndarray
     precision: np.ndarray
     recall: np.ndarray
+    diagnosis: Dict[str, Any]
 
     @property
     def mean_ap(self):
@@ -83,7 +86,7 @@ def compare(runs):
     truth = _instances(recordings, label_number)
     thresholds = runs[0].thresholds
     at = min(thresholds, key=lambda value: (abs(value - BEST_KNOWN_TIOU), value))
-    results = [_result(run, truth, best_first(_found(run.detections, recording_number, label_number)), at, len(known))
+    results = [_result(run, truth, best_first(_found(run.detections, recording_number, label_number)), at, known)
                for run in runs]
     return Comparison(ids, len(recordings), np.array(durations + [np.nan] * len(outside)), labels, len(known), truth,
                       thresholds, at, results)
@@ -104,7 +107,8 @@ def _found(table, recording_number, label_number):
     return Instances(recording[table.recording], label[table.label], table.segments, table.scores)
 
 
-def _result(run, truth, found, at, counted):
+def _result(run, truth, found, at, known):
+    counted = len(known)
     # The labels that count have the lower numbers, and so their detections stand first
     ranking = rank(truth, found.take(slice(0, int(np.sum(found.labels < counted)))), counted, run.thresholds)
     matching = ranking.matchings[run.thresholds.index(at)]
@@ -113,9 +117,21 @@ def _result(run, truth, found, at, counted):
     reached[matching.instance] = found.scores[matching.detection]
     recall = average_recall(truth, found, PROPOSAL_TIOU, MOST_PROPOSALS).average
     result = Result(run, found, ranking, kind, partner, reached, average_precisions(ranking),
-                    precision_at_recalls(ranking, RECALLS).transpose(1, 0, 2), recall)
+                    precision_at_recalls(ranking, RECALLS).transpose(1, 0, 2), recall,
+                    _diagnosis(run, truth, found, ranking, known))
     _check_metrics(run, result)
     return result
+
+
+def _diagnosis(run, truth, found, ranking, known):
+    """The run's own diagnosis, which may know more of the instances than the annotations tell; else one made here."""
+    if run.diagnosis is not None:
+        return run.diagnosis
+    scoring = Scoring(run.truth, known, truth, ranking.found, found, no_instances(), (), {})
+    try:
+        return diagnose(scoring, run.thresholds)
+    except UserError as error:
+        return {"notes": ["no diagnosis: %s" % error]}
 
 
 def summary(result, thresholds):
@@ -131,6 +147,15 @@ def _check_metrics(run, result):
         value = then.get(name) if isinstance(then, dict) else None
         if isinstance(value, (int, float)) and abs(value - now[name]) > SAME:
             warnings.warn("%s: its metrics.json has mAP %.4f at tIoU %s, but its detections give %.4f with these "
-                          "annotations; the report shows the latter" % (run.path, value, name, now[name]),
-                          DataWarning, stacklevel=2)
+                          "annotations%s; the report shows the latter"
+                          % (run.path, value, name, now[name], _rules(run.metrics)), DataWarning, stacklevel=2)
             return
+
+
+def _rules(metrics):
+    """Words on what ``tad eval`` was told to leave out or rename, which may be why its numbers differ."""
+    handling = metrics.get("handling")
+    handling = handling if isinstance(handling, dict) else {}
+    used = [words for key, words in (("class_map", "class map"), ("blocked_recordings", "blocked recordings"),
+                                     ("ignored_labels", "ignored labels")) if handling.get(key)]
+    return " and without the %s of tad eval" % " and ".join(used) if used else ""

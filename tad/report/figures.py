@@ -32,10 +32,9 @@ def draw_figures(folder, comparison):
     for result, name in zip(results, file_names(results)):
         figures["errors-" + name] = error_bars(comparison, result)
         figures["lengths-" + name] = length_bars(comparison, result)
-        diagnosis = result.run.diagnosis or {}
-        if gains(diagnosis):
-            figures["gains-" + name] = gain_bars(result, gains(diagnosis))
-        for key, buckets in sorted(characteristics(diagnosis).items()):
+        if gains(result.diagnosis):
+            figures["gains-" + name] = gain_bars(result, gains(result.diagnosis))
+        for key, buckets in sorted(characteristics(result.diagnosis).items()):
             figures["by-%s-%s" % (plain(key), name)] = bucket_bars(result, key, buckets)
     return [path for name, figure in figures.items() for path in _save(os.path.join(folder, name), figure)]
 

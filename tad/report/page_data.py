@@ -58,13 +58,13 @@ def _run(result, comparison):
         "ap": packed(result.ap, "<f4"),
         "precision": packed(np.round(result.precision * PRECISION_STEPS), "<u2"),
         "recall": packed(result.recall, "<f4"),
-        "diagnosis": None if run.diagnosis is None else _drawn_diagnosis(run.diagnosis, comparison.labels),
+        "diagnosis": _drawn_diagnosis(result.diagnosis, comparison.labels),
         "scores": _scores(run, comparison.ids),
     }
 
 
 def _drawn_diagnosis(diagnosis, labels):
-    """The parts of ``diagnosis.json`` that the page draws; the gains of each class in the order of the labels."""
+    """The parts of a diagnosis that the page draws; the gains of each class in the order of the labels."""
     per_class = diagnosis.get("per_class")
     per_class = per_class if isinstance(per_class, dict) else {}
     drawn = {key: diagnosis.get(key) for key in ("average_mAP_N", "false_positives", "characteristics", "notes")}

@@ -40,7 +40,7 @@ def diagnosis_table(diagnosis):
     lines.append("what the best detections are (G: instances of the class), in percent")
     lines.append(_row("top", names + ["number"]))
     lines += [_row(entry["top"], _percents(entry["share"][name] for name in errors["types"])
-                   + ["%.0f" % entry["detections"]]) for entry in errors["profile"]]
+                   + ["%.0f" % entry["detections"]]) for entry in errors["profile"] if entry["detections"]]
     lines.append(_row("gain", [""] + ["%+.3f" % errors["gain"][name] for name in errors["types"][1:]]
                       + ["average mAP_N without such detections"]))
     for name, characteristic in diagnosis["characteristics"].items():

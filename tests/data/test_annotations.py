@@ -66,6 +66,13 @@ def test_without_duration_no_end_is_known(tmp_path):
     np.testing.assert_array_equal(found.segments_s, [[5, 1e6]])
 
 
+def test_without_duration_the_words_speak_of_the_beginning_only(tmp_path):
+    with pytest.warns(DataWarning) as told:
+        read_annotations(one(tmp_path, annotated((-5, 3), (-5, -2), duration=None)))
+    assert [str(one.message).partition("the recording ")[2] for one in told] == [
+        "(from 0 s on); cut there", "(from 0 s on); left out"]
+
+
 @pytest.mark.parametrize("entry, words", [
     (annotated(duration="long"), "'duration' must be a number, not 'long'"),
     (annotated(duration=-3), "'duration' must be above 0"), (annotated(duration=0), "'duration' must be above 0"),

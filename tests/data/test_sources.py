@@ -73,6 +73,9 @@ KEPT = [
     ("segment of zero length, reversed, or wholly outside", add_segment(5, 3), "rec_1: annotation .* reversed"),
     ("segment of zero length, reversed, or wholly outside", add_segment(500, 600), "rec_1: .* outside the recording"),
     ("segment that reaches past an end", add_segment(20, 60), "rec_1: .* reaches past .*; cut there"),
+    ("action that reaches past the end of the features, where no duration is known", lambda folder: add_segment(20, 60)(
+        folder) or edit(folder, lambda d: d["rec_1"].pop("duration")),
+     r"rec_1: the action from 20.00 to 60.00 s reaches past the end of the features \(28.80 s\); cut there"),
     ("action after the end of the features", lambda folder: save(folder, "rec_1", np.ones((44, 5))) or edit(
         folder, lambda d: d["rec_1"]["annotations"].append({"segment": [28.5, 28.7], "label": "nod"})),
      "rec_1: the action at 28.50 s begins after the features end"),

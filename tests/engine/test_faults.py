@@ -260,7 +260,8 @@ def test_a_worker_that_is_killed_costs_nothing(folder, which):
         os.kill(running.children()[which], signal.SIGKILL)
 
     code, errors = disturb(folder, run, fault, "train.workers=2")
-    assert code == 0 and errors.count("\n") == 1, errors
+    # Older Pythons may add what their queue to the dead worker says of its pipe
+    assert code == 0 and errors.startswith("tad: warning: a process that prepares training data "), errors
     assert "died (killed, as by a system that is short of memory); the training goes on without workers" in errors
     assert_same_weights(folder, run)
 

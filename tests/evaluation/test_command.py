@@ -40,7 +40,8 @@ def test_without_output_nothing_is_written(words, tmp_path, capsys):
     (["--min-score", "nan"], "--min-score must be"), (["--snippet-scores", "x"], "needs --measure snippets"),
     (["--characteristics", "x"], "needs --diagnose"), (["--proposal-tiou", "2"], "tIoU thresholds must"),
     (["--diagnose", "--characteristics", "nowhere.json"], "cannot read the characteristics nowhere.json"),
-    (["--class-map", "nowhere.json"], "cannot read the class map nowhere.json"), (["--output", "/"], "cannot write")])
+    (["--class-map", "nowhere.json"], "cannot read the class map nowhere.json"), (["--output", "/"], "cannot write"),
+    (["--diagnose", "--output", "x/diagnosis.json"], "choose another name")])
 def test_mistakes_are_one_sentence(words, more, said, capsys):
     assert call(words + more) == 2
     captured = capsys.readouterr()

@@ -31,7 +31,8 @@ def walk(text):
     return result
 
 
-@pytest.mark.parametrize("form", [{}, {"indent": 3}, {"separators": (",", ":")}, {"ensure_ascii": False}])
+@pytest.mark.parametrize("form", [{}, {"indent": 3}, {"indent": 40},
+                                  {"separators": (",", ":")}, {"ensure_ascii": False}])
 def test_reads_what_json_reads(chunk, form):
     assert walk(json.dumps(DOCUMENT, **form) + " \n\t") == DOCUMENT
 
@@ -48,6 +49,16 @@ def test_every_cut_document_is_refused(chunk):
 def test_what_is_not_json_is_refused(chunk, text):
     with pytest.raises(UserError, match="not valid JSON"):
         walk(text)
+
+
+def test_a_broken_file_is_not_read_to_its_end(monkeypatch):
+    monkeypatch.setattr(streams, "CHUNK", 100)
+    text = io.StringIO('{"results": {"a": [1, 2, x' + 10000 * ", 1" + "]}}")
+    stream = JsonStream(text, "the file f")
+    with pytest.raises(UserError, match="character 25"):
+        for _ in stream.keys():
+            list(list(stream.values()) for _ in stream.keys())
+    assert text.tell() <= 200
 
 
 def test_the_place_of_a_fault_counts_from_the_beginning(chunk):

@@ -198,3 +198,12 @@ def test_the_example_thins_as_the_package_does(rng, method, per_class):
             np.testing.assert_allclose(one, other, atol=1e-12)
 
 
+
+
+@pytest.mark.parametrize("content", [b"", b"no array", None])
+def test_the_example_says_in_one_sentence_what_it_cannot_read(tmp_path, content):
+    path = tmp_path / "rec.npy"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SystemExit, match="cannot read .*rec.npy: "):
+        load_example().read_features(str(path), {"features": {"channels": 3}})

@@ -82,3 +82,14 @@ def test_subsets_that_do_not_tell_are_asked_for():
         choose_subsets(recordings("a", "b"), "c")
     with pytest.raises(UserError, match="no action in any"):
         choose_subsets(recordings("a-", "b-"))
+
+
+def test_features_that_are_named_otherwise_are_recognised_in_the_error(folder):
+    features = os.path.join(folder, "features")
+    for name in os.listdir(features):
+        os.rename(os.path.join(features, name), os.path.join(features, name.upper().replace(".NPY", ".npy")))
+    with pytest.raises(UserError, match="such as 'rec_0'; .* has 'REC_0': tad data import --features .* --anno"):
+        find_data(folder)
+    shutil.rmtree(features)
+    with pytest.raises(UserError, match="do the names differ"):
+        find_data(folder)

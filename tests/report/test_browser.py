@@ -117,6 +117,7 @@ def test_names_are_text_and_the_summary_has_the_numbers(open_page, report):
 def test_score_and_class_change_every_count(open_page, report):
     path, found = report
     page = open_page(path)
+    page.select_option("#by", "same")
     for least in (0.0, 0.35, 0.8):
         page.fill("#score", str(least))
         page.press("#score", "Enter")
@@ -136,6 +137,7 @@ def test_score_and_class_change_every_count(open_page, report):
 
 def test_the_slider_moves_by_mouse_and_keyboard(open_page, report):
     page = open_page(report[0])
+    page.select_option("#by", "same")
     start = float(page.input_value("#score"))
     page.focus("#slider")
     for _ in range(30):
@@ -202,11 +204,13 @@ def test_charts_are_read_by_keyboard_and_classes_chosen_from_the_table(open_page
     path, found = report
     page = open_page(path)
     page.focus("#curve-charts svg")
-    page.keyboard.press("End")
+    for key in ("Home", "PageDown", "PageDown", "ArrowRight"):
+        page.keyboard.press(key)
     spoken = page.inner_text("#spoken")
+    assert "recall 0.21" in spoken
     at = found.thresholds.index(found.at)
     for result in found.results:
-        assert "%.3f" % result.precision[:, at, -1].mean() in spoken
+        assert "%.3f" % result.precision[:, at, 21].mean() in spoken
     button = page.query_selector("#class-table tbody button")
     label = int(button.get_attribute("data-label"))
     button.focus()
@@ -242,12 +246,26 @@ def test_a_thousand_recordings_stay_usable(open_page, tmp_path):
     assert 0 < len(page.query_selector_all(".card")) < 40
 
 
+def test_a_run_without_detections_stands_beside_one_that_has_some(open_page, tmp_path):
+    rng = np.random.RandomState()
+    annotations, detections = make_data(rng)
+    folders = [write_run(tmp_path / name, annotations, found)
+               for name, found in (("none", dict(detections, results={})), ("some", detections))]
+    path = str(tmp_path / "page.html")
+    assert call(["report", "--output", path] + folders) == 0
+    page = open_page(path)
+    show_list(page)
+    assert page.input_value("#score") == "1" and "recall 0 %, precision -" in page.inner_text("#found")
+    assert all(both[0][1:] == (0, 0) for both in shown_counts(page).values())
+
+
 def test_one_kind_of_error_is_drawn_alone(open_page, report):
     path, found = report
     page = open_page(path)
     kind = int(np.bincount(found.results[0].kind[found.results[0].kind != TRUE]).argmax())
     page.select_option("#kind", str(kind))
     assert page.input_value("#sort") == "shown"
+    page.select_option("#by", "same")
     page.fill("#score", "0.25")
     page.press("#score", "Enter")
     show_list(page)
@@ -265,3 +283,22 @@ def test_one_kind_of_error_is_drawn_alone(open_page, report):
 def found_kind(words):
     """The number of the kind that words on a detection name."""
     return next(number for number, name in enumerate(KINDS) if ", %s" % name in words)
+
+
+def best_score(found, result):
+    """The score at which F1 of a run is highest, found by trying all."""
+    rows = result.kind != UNCOUNTED
+    scores, right = result.found.scores[rows], result.kind[rows] == TRUE
+    f1 = [right[scores >= least].sum() / float((scores >= least).sum() + len(found.truth.labels)) for least in scores]
+    return scores[int(np.argmax(f1))]
+
+
+def test_runs_side_by_side_begin_at_their_own_best_scores(open_page, report):
+    path, found = report
+    page = open_page(path)
+    for factor in (1.0, 0.5):
+        page.fill("#score", str(factor))
+        page.press("#score", "Enter")
+        shown = [float(text) for text in re.findall(r"from ([\d.]+):", page.inner_text("#found"))]
+        expected = [factor * best_score(found, result) for result in found.results]
+        np.testing.assert_allclose(shown, expected, atol=6e-4)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from tad.errors import DataWarning
+from tad.evaluation.diagnosis.diagnose import diagnose
 from tad.evaluation.diagnosis.errors import BACKGROUND, TRUE
 from tad.evaluation.evaluate import evaluate
+from tad.evaluation.scoring import open_scoring
 from tad.report.compare import RECALLS, compare
 from tad.report.inputs import Asked, read_runs
 from tad.report.kinds import NONE
@@ -115,6 +117,10 @@ def test_metrics_of_other_detections_are_warned_of(tmp_path, rng):
     write_json(folder + "/metrics.json", good)
     with pytest.warns(DataWarning, match="its metrics.json has mAP"):
         comparison(folder)
+    good["handling"].update(class_map="map.json", ignored_labels=["Ambiguous"])
+    write_json(folder + "/metrics.json", good)
+    with pytest.warns(DataWarning, match="without the class map and ignored labels of tad eval; the report"):
+        comparison(folder)
     write_json(folder + "/metrics.json", {"mAP": "high"})
     comparison(folder)
 
@@ -122,3 +128,21 @@ def test_metrics_of_other_detections_are_warned_of(tmp_path, rng):
 def test_runs_without_any_detection(tmp_path, rng):
     result, = comparison(write_run(tmp_path / "run", *make_data(rng, detections=0))).results
     assert result.ap.max() == 0 and result.recall.max() == 0 and np.isnan(result.reached).all()
+
+
+def test_a_run_is_diagnosed_unless_it_brings_its_own(tmp_path, rng):
+    folder = write_run(tmp_path / "run", *make_data(rng))
+    made = comparison(folder).results[0].diagnosis
+    scoring = open_scoring(str(tmp_path / "truth.json"), folder + "/detections.json")
+    assert made == diagnose(scoring, (0.3, 0.4, 0.5, 0.6, 0.7))
+    write_json(folder + "/diagnosis.json", {"notes": ["mine"]})
+    assert comparison(folder).results[0].diagnosis == {"notes": ["mine"]}
+
+
+def test_instances_without_length_leave_no_diagnosis_but_a_report(tmp_path, rng):
+    annotations, detections = make_data(rng)
+    for entry in annotations["database"].values():
+        for action in entry["annotations"]:
+            action["segment"][1] = action["segment"][0]
+    result, = comparison(write_run(tmp_path / "run", annotations, detections)).results
+    assert "no instance can be diagnosed" in result.diagnosis["notes"][0] and result.ap.max() == 0

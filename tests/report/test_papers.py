@@ -37,7 +37,9 @@ def test_every_chart_is_written_in_both_formats(tmp_path, rng):
     paths = draw_figures(str(tmp_path / "figures"), two_runs(tmp_path, rng))
     names = {os.path.basename(path)[:-4] for path in paths}
     assert names == {"precision-recall", "ar-an", "classes", "errors-a", "errors-b", "lengths-a", "lengths-b",
-                     "gains-a", "by-length-a"}
+                     "gains-a", "by-length-a",
+                     # The other run has no diagnosis.json, and gets one made
+                     "gains-b", "by-length-b", "by-coverage-b", "by-num-instances-b"}
     for path in paths:
         assert imread(path).shape[1] > 300
         with open(path[:-4] + ".svg", encoding="utf-8") as stream:

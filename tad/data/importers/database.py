@@ -3,7 +3,7 @@
 from collections import Counter, OrderedDict
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from tad.data.check.names import respelled
+from tad.data.check.names import difference, respelled, similar
 from tad.data.importers.columns import guess_columns
 from tad.data.importers.delimited import read_table
 from tad.data.importers.reading import About, InputFile, recording_name, unite
@@ -86,6 +86,10 @@ def summary(imported, reading):
     if beyond:
         lines.append("actions of %s begin after its duration (%s); are times or durations in another unit (--unit)?"
                      % (count(len(beyond), "recording"), shortened(beyond, 3)))
+    alike = similar(database)
+    if alike:
+        lines.append("ids that differ only in case, ending or Unicode form: %s; are they one recording?"
+                     % shortened((" and ".join("'%s'" % name for name in group) for group in alike), 3))
     reasons = OrderedDict()
     for reason, place in reading.left_out:
         reasons.setdefault(reason, []).append(place)
@@ -161,8 +165,8 @@ def _as_annotated(lengths, about, said):
     if spelling:
         said.append("the features of %s are named otherwise: %s; import them with --annotations too, which names them "
                     "as the annotations do"
-                    % (count(len(spelling), "recording"), shortened("'%s' for '%s'" % (name, spelling[name])
-                                                                     for name in sorted(spelling))))
+                    % (count(len(spelling), "recording"), shortened("'%s' for '%s' (%s)" % (
+                        name, spelling[name], difference(name, spelling[name])) for name in sorted(spelling))))
     return {spelling.get(name, name): seconds for name, seconds in lengths.items()}
 
 

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from tad.data.check.names import respelled
+from tad.data.check.names import difference, respelled
 from tad.data.features import HDF5_SUFFIXES, FeatureError
 from tad.data.importers.arrays import find_items, shape_of, squeezed_shape
 from tad.data.importers.orientation import WORDS, Evidence, decide, oriented
@@ -159,8 +159,8 @@ def _spelling(names, ids, said):
     spelling = respelled(names, ids)
     if spelling:
         said.append("%s named as the annotations do: %s"
-                    % (count(len(spelling), "recording"), shortened("'%s' for '%s'" % (spelling[name], name)
-                                                                     for name in sorted(spelling))))
+                    % (count(len(spelling), "recording"), shortened("'%s' for '%s' (%s)" % (
+                        spelling[name], name, difference(name, spelling[name])) for name in sorted(spelling))))
     return spelling
 
 

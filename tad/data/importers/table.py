@@ -6,6 +6,7 @@ from tad.data.importers.delimited import looks_like_table, read_table
 from tad.data.importers.layout import Layout, label_of, note_facts, recording_of
 from tad.data.importers.reading import Reading, Row
 from tad.data.importers.times import parse_time, uses_decimal_comma
+from tad.data.naming import count, shortened
 from tad.errors import UserError
 
 PLAIN = {"recording": "recording", "start": "start", "end": "end", "label": "label"}
@@ -148,23 +149,37 @@ def _description(layout):
 
 
 def _actions(file, layout, about, left_out, options):
-    rows = []
+    rows, faults = [], []
     for line, cells in layout.table.rows:
-        place = layout.table.place(line)
-        name, label = recording_of(cells, layout, file), label_of(cells, layout, options)
-        if not name:
-            raise UserError("%s: the recording (column %s) is empty" % (place, layout.columns.names["recording"]))
-        note_facts(cells, layout, name, about, place)
-        texts = [layout.columns.cell(cells, role) for role in ("start", "end", "length")]
-        if not label and not any(texts):
-            left_out.append(("rows with a recording only: it shows no action", place))
-        elif not label:
-            left_out.append(("rows without a label", place))
-        elif label in options.background:
-            left_out.append(("background '%s'" % label, place))
-        else:
-            rows.append(_row(name, label, layout, texts, place))
+        try:
+            rows += _action(cells, layout.table.place(line), file, layout, about, left_out, options)
+        except UserError as error:
+            faults.append((line, str(error)))
+    if len(faults) > 1:
+        # All at once: a table with ten slips would otherwise be mended in ten rounds
+        raise UserError("%s; %s cannot be read either: %s" % (
+            faults[0][1], count(len(faults) - 1, "more line"), shortened((line for line, _ in faults[1:]), 20)))
+    if faults:
+        raise UserError(faults[0][1])
     return rows
+
+
+def _action(cells, place, file, layout, about, left_out, options):
+    """The action of a row in a list, which is empty for a row that is none."""
+    name, label = recording_of(cells, layout, file), label_of(cells, layout, options)
+    if not name:
+        raise UserError("%s: the recording (column %s) is empty" % (place, layout.columns.names["recording"]))
+    note_facts(cells, layout, name, about, place)
+    texts = [layout.columns.cell(cells, role) for role in ("start", "end", "length")]
+    reason = None
+    if not label:
+        reason = "rows without a label" if any(texts) else "rows with a recording only: it shows no action"
+    elif label in options.background:
+        reason = "background '%s'" % label
+    if reason is None:
+        return [_row(name, label, layout, texts, place)]
+    left_out.append((reason, place))
+    return []
 
 
 def _row(name, label, layout, texts, place):

@@ -4,7 +4,7 @@ import numpy as np
 
 from tad.data.naming import count
 from tad.errors import UserError
-from tad.evaluation.average_precision import precision_at_recalls, rank
+from tad.evaluation.average_precision import average_precisions, precision_at_recalls, rank
 from tad.evaluation.diagnosis.characteristics import measure, read_characteristics, sort_into_buckets
 from tad.evaluation.diagnosis.errors import (
     MULTIPLES,
@@ -16,7 +16,7 @@ from tad.evaluation.diagnosis.errors import (
     shares,
     top_detections,
 )
-from tad.evaluation.diagnosis.sensitivity import by_characteristic, mean_of_known, missed, normalized_map
+from tad.evaluation.diagnosis.sensitivity import by_characteristic, missed
 from tad.evaluation.thresholds import threshold_name
 
 RECALLS = np.linspace(0, 1, 101)
@@ -41,7 +41,7 @@ def diagnose(scoring, thresholds, characteristics_path=None, style="auto"):
     truth = scoring.truth.take(kept)
     ranking = rank(truth, scoring.found, len(labels), thresholds, scoring.ignored)
     weight = len(truth.labels) / float(np.sum(ranking.instances > 0))
-    misses, normalized = missed(ranking, weight), normalized_map(ranking, weight)
+    misses, normalized = missed(ranking, weight), average_precisions(ranking, weight)
     characteristics = sort_into_buckets({name: values[kept] for name, values in computed.items()},
                                         {name: values[kept] for name, values in given.items()}, style)
     if "coverage" not in [characteristic.name for characteristic in characteristics]:
@@ -54,7 +54,7 @@ def diagnose(scoring, thresholds, characteristics_path=None, style="auto"):
     names = [threshold_name(value) for value in thresholds]
     return {
         "tiou": names,
-        "mAP_N": dict(zip(names, map(mean_of_known, normalized.T))), "average_mAP_N": mean_of_known(normalized),
+        "mAP_N": dict(zip(names, map(_mean, normalized.T))), "average_mAP_N": _mean(normalized),
         "instances": len(truth.labels), "classes": int(np.sum(ranking.instances > 0)), "instances_per_class": weight,
         "excluded": excluded, "false_positives": false_positives,
         "characteristics": {each.name: by_characteristic(each, ranking, truth, misses, weight)
@@ -81,8 +81,8 @@ def _error_analysis(ranking, scoring, truth, weight):
     errors, multiple = classify(best, truth), top_detections(best)
     base, gained = gains(best, errors, weight)
     false_positives = {"types": list(TYPES), "profile": profile(errors, multiple),
-                       "average_mAP_N": mean_of_known(base),
-                       "gain": {name: mean_of_known(values) for name, values in gained.items()}}
+                       "average_mAP_N": _mean(base),
+                       "gain": {name: _mean(values) for name, values in gained.items()}}
     per_class = {}
     for label, name in enumerate(scoring.labels):
         own = best.found.labels == label
@@ -101,6 +101,11 @@ def _curves(ranking, labels, names):
     return {"recall": np.round(RECALLS, 2).tolist(),
             "precision": {label: dict(zip(names, curves[:, place].tolist())) for place, label in enumerate(labels)},
             "mean": dict(zip(names, np.round(curves[:, some].mean(axis=1), DIGITS).tolist()))}
+
+
+def _mean(values):
+    """Mean over the classes that have instances."""
+    return float(np.nanmean(values))
 
 
 def _known(value):

@@ -1,19 +1,11 @@
 """How mAP and misses depend on characteristics of the instances."""
 
-import warnings
-
 import numpy as np
 
 from tad.evaluation.average_precision import class_precisions, precisions, wrong_before
 from tad.evaluation.instances import first_of_each
 
 LEAST_PRECISION = 0.05  # an instance found only at a lower normalized precision counts as missed
-
-
-def normalized_map(ranking, weight):
-    """AP_N of each class at each threshold: float64 ``(classes, thresholds)``."""
-    return np.array([class_precisions(ranking.found.labels[matching.detection], wrong_before(ranking, matching),
-                                      ranking.instances, weight) for matching in ranking.matchings]).T
 
 
 def map_of_bucket(ranking, truth, member, weight):
@@ -28,7 +20,7 @@ def map_of_bucket(ranking, truth, member, weight):
         kept = member[matching.instance]
         values.append(class_precisions(ranking.found.labels[matching.detection][kept],
                                        wrong_before(ranking, matching)[kept], instances, weight))
-    return mean_of_known(np.mean(values, axis=0))
+    return float(np.nanmean(np.mean(values, axis=0)))
 
 
 def missed(ranking, weight):
@@ -57,10 +49,3 @@ def by_characteristic(characteristic, ranking, truth, misses, weight):
                         "average_mAP_N": map_of_bucket(ranking, truth, member, weight) if some else None,
                         "false_negatives": float(misses[member].mean()) if some else None})
     return {"source": characteristic.source, "buckets": entries}
-
-
-def mean_of_known(values):
-    """Mean of what is not NaN."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return float(np.nanmean(values))

@@ -106,17 +106,18 @@ __device__ Real weight_of(const Problem& problem, const Task& task, int bin, int
 }
 
 // Adds a bin's gradients, times the weight of the lane's snippet. `column` is the bin in pairs of channels, BINS pairs
-// in a row; `sums` are those of all windows, and `window` is the same for all lanes.
-__device__ __forceinline__ void add_bin(const Pair* column, Real weight, int window, Pair (*sums)[TAD_SIZE]) {
+// in a row; `sums` are those of all windows. The window is one bit of `chosen`, the same for all lanes: where its
+// number is compared instead, NVRTC 9.0 makes an index of it and moves the sums out of the registers.
+__device__ __forceinline__ void add_bin(const Pair* column, Real weight, int chosen, Pair (*sums)[TAD_SIZE]) {
     if (weight == 0) return;
 #pragma unroll
-    for (int w = 0; w < WINDOWS; ++w) {
-        if (w != window) continue;
+    for (int window = 0; window < WINDOWS; ++window) {
+        if (!(chosen >> window & 1)) continue;
 #pragma unroll
         for (int pair = 0; pair < TAD_SIZE; ++pair) {
             const Pair gradient = column[pair * BINS];
-            sums[w][pair].v[0] += weight * gradient.v[0];
-            sums[w][pair].v[1] += weight * gradient.v[1];
+            sums[window][pair].v[0] += weight * gradient.v[0];
+            sums[window][pair].v[1] += weight * gradient.v[1];
         }
     }
 }
@@ -186,7 +187,7 @@ __device__ __forceinline__ void add_task(const Problem& problem, const Task& tas
         } else if (more) {
             weight = weight_of(problem, task, bin, snippet);
         }
-        add_bin(gradients + bin, more ? weight : (Real)0, window, sums);
+        add_bin(gradients + bin, more ? weight : (Real)0, 1 << window, sums);
         ++bin;
         more = more && !done && bin <= last;
     }

@@ -83,7 +83,8 @@ function stackedBars(title, note, kinds, rows) {
 function precisionChart(data, wanted, tiou) {
   const size = data.recalls, series = [];
   const x = Array.from({length: size}, (_, i) => i / (size - 1));
-  const known = wanted === ALL ? Array.from({length: data.counted}, (_, i) => i) : wanted < data.counted ? [wanted] : [];
+  const known = wanted === ALL ? Array.from({length: data.counted}, (_, i) => i)
+    : wanted < data.counted ? [wanted] : [];
   for (const run of data.runs) {
     data.thresholds.forEach((threshold, t) => {
       if ((tiou !== ALL && tiou !== t) || !known.length) return;

@@ -1,6 +1,7 @@
 // The report's data, unpacked; and counts over it. Nothing here touches the page.
 
 const TRUE_POSITIVE = 0, DOUBLE = 1, WRONG_LABEL = 2, LOCALIZATION = 3, CONFUSION = 4, BACKGROUND = 5, UNCOUNTED = 6;
+const FALSE_KINDS = [DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND];
 const ALL = -1, ALL_FALSE = -2;
 
 function column(text, Kind) {
@@ -44,7 +45,7 @@ function unpackRun(raw, number, count) {
   found.first = offsets(found.recording, count);
   let best = 0;
   for (const score of found.score) if (score > best) best = score;
-  return Object.assign({}, raw, {number, found, best, reached: column(raw.reached, Float32Array),
+  return Object.assign({}, raw, {number, found, best, least: 0, reached: column(raw.reached, Float32Array),
     ap: column(raw.ap, Float32Array), precision: column(raw.precision, Uint16Array),
     recall: column(raw.recall, Float32Array), curves: {}});
 }
@@ -76,16 +77,17 @@ const chosen = (label, wanted) => wanted === ALL || label === wanted;
 const drawn = (kind, wanted) => wanted === ALL || kind === wanted
   || wanted === ALL_FALSE && kind !== TRUE_POSITIVE && kind !== UNCOUNTED;
 
-// Counts of a recording, for the chosen class and scores from the threshold on; `shown`: those of the chosen kind.
-function countRecording(data, run, r, {label: wanted, least, kind}) {
+// Counts of a recording, for the chosen class and scores from the run's threshold `least` on;
+// `shown`: those of the chosen kind.
+function countRecording(data, run, r, {label: wanted, kind}) {
   const result = {instances: 0, missed: 0, right: 0, wrong: 0, shown: 0};
   const {truth} = data, {found} = run;
   for (let i = truth.first[r]; i < truth.first[r + 1]; i++) {
     if (!chosen(truth.label[i], wanted)) continue;
     result.instances++;
-    if (!(run.reached[i] >= least)) result.missed++;
+    if (!(run.reached[i] >= run.least)) result.missed++;
   }
-  for (let i = found.first[r]; i < found.first[r + 1] && found.score[i] >= least; i++) {
+  for (let i = found.first[r]; i < found.first[r + 1] && found.score[i] >= run.least; i++) {
     if (!chosen(found.label[i], wanted)) continue;
     if (drawn(found.kind[i], kind)) result.shown++;
     if (found.kind[i] === TRUE_POSITIVE) result.right++; else if (found.kind[i] !== UNCOUNTED) result.wrong++;
@@ -95,13 +97,13 @@ function countRecording(data, run, r, {label: wanted, least, kind}) {
 
 // Counts of each class: missed instances, and detections of each kind. `taken[label][other]`: false positives on
 // instances of another class.
-function countClasses(data, run, least) {
+function countClasses(data, run) {
   const {truth} = data, {found} = run, size = data.labels.length;
   const result = {missed: new Uint32Array(size), kinds: data.labels.map(() => new Uint32Array(data.kinds.length)),
     taken: data.labels.map(() => new Map())};
-  for (let i = 0; i < truth.label.length; i++) if (!(run.reached[i] >= least)) result.missed[truth.label[i]]++;
+  for (let i = 0; i < truth.label.length; i++) if (!(run.reached[i] >= run.least)) result.missed[truth.label[i]]++;
   for (let i = 0; i < found.score.length; i++) {
-    if (found.score[i] < least) continue;
+    if (found.score[i] < run.least) continue;
     const label = found.label[i], kind = found.kind[i];
     result.kinds[label][kind]++;
     if (kind === WRONG_LABEL || kind === CONFUSION) {
@@ -112,8 +114,8 @@ function countClasses(data, run, least) {
   return result;
 }
 
-// The kinds among the best G detections of each chosen class, G being its instances, among the next G, and so on to 10 G
-// (DETAD, figure 3).
+// The kinds among the best G detections of each chosen class, G being its instances, among the next G, and so on to
+// 10 G (DETAD, figure 3).
 function profile(data, run, wanted) {
   const {found} = run, ranks = new Uint32Array(data.labels.length), bins = [];
   const order = Uint32Array.from(found.score, (_, i) => i).filter(i => chosen(found.label[i], wanted)
@@ -141,10 +143,10 @@ function byLength(data, wanted) {
   return bins;
 }
 
-// The score at which recall and precision are best together (F1) over all runs, a good place to begin looking.
-function bestScore(data) {
+// The score at which recall and precision of some runs are best together (F1), a good place to begin looking.
+function bestScore(data, runs) {
   const rows = [];
-  for (const {found} of data.runs) {
+  for (const {found} of runs) {
     for (let i = 0; i < found.score.length; i++) {
       if (found.kind[i] !== UNCOUNTED) rows.push([found.score[i], found.kind[i] === TRUE_POSITIVE]);
     }
@@ -153,10 +155,10 @@ function bestScore(data) {
   let right = 0, best = 0, score = 0;
   rows.forEach(([value, hit], i) => {
     right += hit;
-    const f1 = 2 * right / (i + 1 + data.truth.label.length * data.runs.length);
+    const f1 = 2 * right / (i + 1 + data.truth.label.length * runs.length);
     if (f1 > best) { best = f1; score = value; }
   });
-  return score;
+  return score || Math.max(...runs.map(run => run.best)) || 1;
 }
 
 function overlap(aStart, aEnd, bStart, bEnd) {

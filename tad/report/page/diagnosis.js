@@ -1,26 +1,23 @@
-// What diagnosis.json says of a run (docs/evaluation.md): gains, and sensitivity to what instances are like.
+// What a run's diagnosis says (docs/evaluation.md): gains, and sensitivity to what instances are like.
 
 const isObject = value => value !== null && typeof value === "object" && !Array.isArray(value);
 const isNumber = value => typeof value === "number" && isFinite(value);
 
 function showDiagnosis(data, wanted) {
-  const known = data.runs.filter(run => isObject(run.diagnosis));
-  if (!known.length) return;
-  byId("diagnosis").hidden = byId("to-diagnosis").hidden = false;
   const figures = [], prefix = run => data.runs.length > 1 ? run.name + ": " : "";
-  for (const run of known) {
+  for (const run of data.runs) {
     const gains = gainChart(data, run, prefix(run), wanted);
     if (gains) figures.push(gains);
   }
   const names = new Set();
-  known.forEach(run => Object.keys(characteristicsOf(run)).forEach(name => names.add(name)));
+  data.runs.forEach(run => Object.keys(characteristicsOf(run)).forEach(name => names.add(name)));
   for (const name of names) {
-    for (const run of known) {
+    for (const run of data.runs) {
       const buckets = characteristicsOf(run)[name];
       if (buckets) figures.push(bucketChart(run, prefix(run), name, buckets));
     }
   }
-  const notes = [].concat(...known.map(run => (Array.isArray(run.diagnosis.notes) ? run.diagnosis.notes : [])
+  const notes = [].concat(...data.runs.map(run => (Array.isArray(run.diagnosis.notes) ? run.diagnosis.notes : [])
     .map(note => make("p", {class: "quiet"}, prefix(run) + String(note)))));
   replace(byId("diagnosis-charts"), ...figures, ...(notes.length ? [make("figure", {}, ...notes)] : []));
 }
@@ -60,7 +57,8 @@ function bucketChart(run, prefix, name, buckets) {
     if (!isNumber(bucket.average_mAP_N)) rows.push({name: label, whole: 1, parts: [0, 0], format: three, note: "none"});
   }
   const now = run.diagnosis.average_mAP_N;
-  return stackedBars(prefix + "by " + name + ", all classes", (isNumber(now) ? "All instances: average mAP_N " + three(now) + ". " : "")
+  return stackedBars(prefix + "by " + name + ", all classes",
+    (isNumber(now) ? "All instances: average mAP_N " + three(now) + ". " : "")
     + "Missed: the part of the instances that no detection finds.",
   [{name: "average mAP_N", ink: runInk(run.number)}, {name: "missed", ink: "var(--missed)"}], rows);
 }

@@ -2,8 +2,9 @@
 
 function start() {
   const data = unpack(JSON.parse(byId("data").textContent));
-  const state = {label: ALL, least: bestScore(data), sort: "errors", kind: ALL, search: "", actionsOnly: false,
-    tiou: data.runs.length > 1 ? data.atIndex : ALL};
+  const state = {label: ALL, value: 0, own: data.runs.length > 1, sort: "errors", kind: ALL, search: "",
+    actionsOnly: false, tiou: data.runs.length > 1 ? data.atIndex : ALL};
+  const fair = data.runs.map(run => bestScore(data, [run]));
   const sorting = {key: "ap0", down: false};
   const list = RecordingList(byId("list"), data, state);
 
@@ -15,20 +16,27 @@ function start() {
     + data.at + ", after Alwassel et al., Diagnosing Error in Temporal Action Detectors (ECCV 2018).";
   drawLegend(data);
   fillClasses(data);
-  byId("kind").append(make("option", {value: ALL}, "all detections"), make("option", {value: ALL_FALSE}, "false positives"),
+  byId("kind").append(make("option", {value: ALL}, "all detections"),
+    make("option", {value: ALL_FALSE}, "false positives"),
     ...data.kinds.map((name, kind) => make("option", {value: kind}, "only: " + name)));
-  setScore(state.least);
+  byId("by").hidden = data.runs.length < 2;
+  setValue(firstValue());
 
-  // The slider's middle is a quarter of the best score: scores crowd near zero.
-  function setScore(value) {
-    state.least = Math.max(0, Math.min(data.best, value));
-    byId("slider").value = Math.round(1000 * Math.sqrt(state.least / data.best));
-    showScore();
+  // Scores of different detectors need not mean the same: of several runs each begins at its own best score, and the
+  // slider multiplies those. Or all have one score.
+  function firstValue() { return state.own ? 1 : bestScore(data, data.runs); }
+  function largest() { return state.own ? Math.max(...data.runs.map((run, n) => run.best / fair[n]), 1) : data.best; }
+
+  function setValue(value) {
+    state.value = Math.max(0, Math.min(largest(), value));
+    byId("slider").value = Math.round(1000 * Math.sqrt(state.value / largest()));
+    showValue();
   }
 
-  function showScore() {
-    byId("score").value = Number(state.least.toPrecision(4));
-    byId("slider").setAttribute("aria-valuetext", scoreText(state.least));
+  function showValue() {
+    data.runs.forEach((run, n) => { run.least = state.own ? state.value * fair[n] : state.value; });
+    byId("score").value = Number(state.value.toPrecision(4));
+    byId("slider").setAttribute("aria-valuetext", scoreText(state.value) + (state.own ? " times each run's best" : ""));
   }
 
   // While the slider moves: what changes in place. Sorting waits for its rest, or cards would jump about.
@@ -42,26 +50,27 @@ function start() {
       let right = 0, wrong = 0;
       const {found} = run;
       for (let i = 0; i < found.score.length; i++) {
-        if (found.score[i] < state.least || !chosen(found.label[i], state.label) || found.kind[i] === UNCOUNTED) continue;
+        if (found.score[i] < run.least || !chosen(found.label[i], state.label) || found.kind[i] === UNCOUNTED) continue;
         if (found.kind[i] === TRUE_POSITIVE) right++; else wrong++;
       }
       const all = state.label === ALL ? data.truth.label.length : data.instances[state.label];
-      return (data.runs.length > 1 ? laneName(run.number) + ": " : "") + "recall " + percent(right, all) + ", precision "
+      return (data.runs.length > 1 ? laneName(run.number) + " from " + scoreText(run.least) + ": " : "")
+        + "recall " + percent(right, all) + ", precision "
         + percent(right, right + wrong);
     });
     byId("found").textContent = words.join("; ");
   }
 
   function drawErrors() {
-    const counts = data.runs.map(run => countClasses(data, run, state.least));
+    const counts = data.runs.map(run => countClasses(data, run));
     replace(byId("verdict"), state.label === ALL ? null : make("h3", {}, data.labels[state.label] || "(empty)"),
-      ...data.runs.map((run, n) => verdict(data, run, counts[n], state.label, state.least)));
+      ...data.runs.map((run, n) => verdict(data, run, counts[n], state.label)));
     const table = classTable(data, counts, state, sorting, choose, key => {
       drawErrors();
       document.querySelector('#class-table th[data-key="' + key + '"] button').focus();
     });
     replace(byId("class-table"), table);
-    const kinds = [TRUE_POSITIVE, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND].map(kind =>
+    const kinds = [TRUE_POSITIVE, ...FALSE_KINDS].map(kind =>
       ({name: data.kinds[kind], ink: kindInk(kind)}));
     const prefix = run => data.runs.length > 1 ? run.name + ": " : "";
     const what = state.label === ALL ? "all classes" : data.labels[state.label];
@@ -70,10 +79,10 @@ function start() {
         "1 G: the best detections of each class, as many as it has instances; 2 G: the next as many; and so on.", kinds,
         profile(data, run, state.label).map((parts, n) => ({name: n + 1 + " G", parts, note: ""})));
     }), ...data.runs.map(run => stackedBars(prefix(run) + "instances by length, " + what,
-      "Five bins of all instances' lengths; score from " + scoreText(state.least) + ".",
+      "Five bins of all instances' lengths; score from " + scoreText(run.least) + ".",
       [{name: "found", ink: kindInk(TRUE_POSITIVE)}, {name: "missed", ink: "var(--missed)"}],
       byLength(data, state.label).map(bin => {
-        const missed = bin.rows.filter(i => !(run.reached[i] >= state.least)).length;
+        const missed = bin.rows.filter(i => !(run.reached[i] >= run.least)).length;
         return {name: seconds(bin.from) + " \u2013 " + seconds(bin.to), parts: [bin.rows.length - missed, missed],
           note: bin.rows.length ? percent(missed, bin.rows.length) + " missed" : "none"};
       }))));
@@ -112,13 +121,19 @@ function start() {
   const on = (id, name, act) => byId(id).addEventListener(name, event => act(event.target));
   on("class", "change", target => choose(Number(target.value)));
   on("slider", "input", target => {
-    state.least = data.best * Math.pow(target.value / 1000, 2);
-    showScore();
+    // Scores crowd near zero: the slider's middle is a quarter
+    state.value = largest() * Math.pow(target.value / 1000, 2);
+    showValue();
     scoreMoves();
   });
   on("slider", "change", () => { drawErrors(); list.arrange(); });
   on("score", "change", target => {
-    setScore(Number(target.value) || 0);
+    setValue(Number(target.value) || 0);
+    drawAll();
+  });
+  on("by", "change", target => {
+    state.own = target.value === "own";
+    setValue(firstValue());
     drawAll();
   });
   on("sort", "change", target => { state.sort = target.value; list.arrange(); });

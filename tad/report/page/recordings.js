@@ -27,7 +27,8 @@ function RecordingList(host, data, state) {
     for (const card of cards.values()) card.element.remove();
     cards.clear();
     host.style.height = tops[order.length] + "px";
-    byId("listed").textContent = counted(order.length, "recording") + " listed of " + data.ids.length.toLocaleString("en");
+    byId("listed").textContent = counted(order.length, "recording") + " listed of "
+      + data.ids.length.toLocaleString("en");
     update();
   }
 
@@ -81,7 +82,8 @@ function RecordingList(host, data, state) {
   function zoom(card, factor, around) {
     const now = view(card), whole = data.durations[card.r];
     const length = Math.min(whole, Math.max((now.to - now.from) * factor, Math.min(whole, 0.5)));
-    const middle = around === undefined ? card.at ? (card.at.start + card.at.end) / 2 : (now.from + now.to) / 2 : around;
+    const middle = around !== undefined ? around
+      : card.at ? (card.at.start + card.at.end) / 2 : (now.from + now.to) / 2;
     const part = Math.min(1, Math.max(0, (middle - now.from) / (now.to - now.from)));
     const from = Math.min(Math.max(0, middle - part * length), whole - length);
     views.set(card.r, {from, to: from + length});
@@ -90,7 +92,7 @@ function RecordingList(host, data, state) {
   function draw(card) {
     card.items = itemsOf(data, card.layout, card.r, state);
     if (card.at && !card.items.some(item => item.run === card.at.run && item.i === card.at.i)) card.at = null;
-    drawTimeline(card.canvas, data, card.layout, card.items, view(card), state.least, card.at);
+    drawTimeline(card.canvas, data, card.layout, card.items, view(card), card.at);
     const words = data.runs.map(run => {
       const one = countRecording(data, run, card.r, state);
       return (data.runs.length > 1 ? laneName(run.number) + ": " : "") + (one.instances - one.missed) + " of "
@@ -153,7 +155,7 @@ function RecordingList(host, data, state) {
     const item = itemAt(card, x, y);
     const inside = y - card.canvas.getBoundingClientRect().top;
     const strip = card.layout.curves.find(one => inside >= one.top && inside < one.top + CURVES);
-    if (item) showTip(describe(data, item, state.least), x, y);
+    if (item) showTip(describe(data, item), x, y);
     else if (strip) showTip(curveWords(curvesOf(strip.run, card.r), timeAt(card, x)), x, y);
     else hideTip();
   }
@@ -163,7 +165,8 @@ function RecordingList(host, data, state) {
     const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
     if (step) {
       const inTime = card.items.slice().sort((a, b) => a.start - b.start || a.top - b.top);
-      const now = card.at ? inTime.findIndex(item => item.run === card.at.run && item.i === card.at.i) : step > 0 ? -1 : 0;
+      const here = item => item.run === card.at.run && item.i === card.at.i;
+      const now = card.at ? inTime.findIndex(here) : step > 0 ? -1 : 0;
       card.at = inTime[(now + step + inTime.length) % inTime.length] || null;
       if (card.at) tellItem(card);
     } else if (event.key === "+" || event.key === "=") zoom(card, 0.5);
@@ -181,8 +184,9 @@ function RecordingList(host, data, state) {
       views.set(card.r, {from, to: from + length});
     }
     const place = card.canvas.getBoundingClientRect(), seen = view(card);
-    const x = place.left + GUTTER + (place.width - GUTTER) * Math.max(0, card.at.start - seen.from) / (seen.to - seen.from);
-    const lines = describe(data, card.at, state.least);
+    const part = Math.max(0, card.at.start - seen.from) / (seen.to - seen.from);
+    const x = place.left + GUTTER + (place.width - GUTTER) * part;
+    const lines = describe(data, card.at);
     showTip(lines, x, place.top + card.at.top + LANE);
     speak(lines.join(", "));
   }

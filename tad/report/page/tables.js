@@ -5,7 +5,8 @@ const runMark = run => make("span", {class: "mark"}, make("i", {style: {backgrou
 function summaryTable(data) {
   const best = data.thresholds.map((_, t) => Math.max(...data.runs.map(run => meanAp(data, run, t))));
   const head = make("tr", {}, make("th", {scope: "col"}, "Run"), ...data.thresholds.map(value =>
-    make("th", {scope: "col", class: "number"}, "mAP@" + value)), make("th", {scope: "col", class: "number"}, "average"),
+    make("th", {scope: "col", class: "number"}, "mAP@" + value)),
+  make("th", {scope: "col", class: "number"}, "average"),
   make("th", {scope: "col", class: "number"}, "AR@100"), make("th", {scope: "col", class: "number"}, "detections"));
   const rows = data.runs.map(run => {
     const values = data.thresholds.map((_, t) => meanAp(data, run, t));
@@ -49,7 +50,7 @@ const averageAp = (data, run, label) => label < data.counted
 // The false positive kind that a class has most of, in words.
 function mainError(data, counts, label) {
   const kinds = counts.kinds[label];
-  const worst = [DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND].reduce((a, b) => kinds[b] > kinds[a] ? b : a);
+  const worst = FALSE_KINDS.reduce((a, b) => kinds[b] > kinds[a] ? b : a);
   return kinds[worst] ? {kind: worst, count: kinds[worst]} : null;
 }
 
@@ -98,7 +99,7 @@ function classCells(data, run, counts, label) {
 }
 
 // Why a run fails on what is chosen, in one or two sentences.
-function verdict(data, run, counts, wanted, least) {
+function verdict(data, run, counts, wanted) {
   const sum = list => list.reduce((a, b) => a + b, 0);
   const labels = wanted === ALL ? data.labels.map((_, label) => label) : [wanted];
   const instances = sum(labels.map(label => data.instances[label]));
@@ -106,15 +107,17 @@ function verdict(data, run, counts, wanted, least) {
   const kinds = data.kinds.map((_, kind) => sum(labels.map(label => counts.kinds[label][kind])));
   const wrong = sum(kinds.slice(DOUBLE, UNCOUNTED));
   const parts = [(instances - missed) + " of " + counted(instances, "instance") + " found (tIoU " + data.at
-    + ", score from " + scoreText(least) + "), " + counted(wrong, "false positive") + "."];
-  const ranked = [DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND].filter(kind => kinds[kind])
+    + ", score from " + scoreText(run.least) + "), " + counted(wrong, "false positive") + "."];
+  const ranked = FALSE_KINDS.filter(kind => kinds[kind])
     .sort((a, b) => kinds[b] - kinds[a]);
   if (ranked.length) {
     parts.push("Most false positives: " + ranked.slice(0, 2).map(kind => data.kinds[kind] + " "
       + percent(kinds[kind], wrong) + " (" + MEANING[kind] + ")").join(", then ") + ".");
   }
   const others = new Map();
-  for (const label of labels) for (const [other, n] of counts.taken[label]) others.set(other, (others.get(other) || 0) + n);
+  for (const label of labels) {
+    for (const [other, n] of counts.taken[label]) others.set(other, (others.get(other) || 0) + n);
+  }
   const top = Array.from(others).sort((a, b) => b[1] - a[1])[0];
   if (top && wanted !== ALL) parts.push("Mixed up most with \u201c" + data.labels[top[0]] + "\u201d (" + top[1] + ").");
   if (kinds[UNCOUNTED]) parts.push(counted(kinds[UNCOUNTED], "detection") + " of labels that have no instance.");

@@ -26,7 +26,7 @@ function layOut(data, r, wanted) {
 }
 
 // Everything that can be pointed at: {lane top, run or null, index}, ground truth first, less sure detections earlier.
-function itemsOf(data, layout, r, {label: wanted, least, kind}) {
+function itemsOf(data, layout, r, {label: wanted, kind}) {
   const {truth} = data, items = [];
   const rowOf = label => layout.rows.find(row => row.label === label) || layout.rows[layout.rows.length - 1];
   for (let i = truth.first[r]; i < truth.first[r + 1]; i++) {
@@ -37,7 +37,7 @@ function itemsOf(data, layout, r, {label: wanted, least, kind}) {
   for (const run of data.runs) {
     const {found} = run;
     let last = found.first[r];
-    while (last < found.first[r + 1] && found.score[last] >= least) last++;
+    while (last < found.first[r + 1] && found.score[last] >= run.least) last++;
     for (let i = last - 1; i >= found.first[r]; i--) {
       if (!chosen(found.label[i], wanted) || !drawn(found.kind[i], kind)) continue;
       const row = rowOf(found.label[i]), lane = run.number + (row.label === ALL ? 0 : 1);
@@ -48,7 +48,7 @@ function itemsOf(data, layout, r, {label: wanted, least, kind}) {
 }
 
 // `view`: {from, to} in seconds; `focus`: the item that the keyboard is at, or null.
-function drawTimeline(canvas, data, layout, items, view, least, focus) {
+function drawTimeline(canvas, data, layout, items, view, focus) {
   const width = canvas.clientWidth, ratio = window.devicePixelRatio || 1;
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(layout.height * ratio);
@@ -64,7 +64,7 @@ function drawTimeline(canvas, data, layout, items, view, least, focus) {
   pen.rect(GUTTER, 0, width - GUTTER - 3, layout.height);
   pen.clip();
   for (const item of items) {
-    if (item.end >= view.from && item.start <= view.to) drawItem(pen, data, item, toX, least, colours);
+    if (item.end >= view.from && item.start <= view.to) drawItem(pen, data, item, toX, colours);
   }
   for (const strip of layout.curves) drawCurves(pen, curvesOf(strip.run, strip.r), strip.top, view, toX);
   if (focus) {
@@ -100,10 +100,10 @@ function drawLanes(pen, data, layout, width, colours) {
 
 const laneName = number => number < 26 ? String.fromCharCode(65 + number) : String(number + 1);
 
-function drawItem(pen, data, item, toX, least, colours) {
+function drawItem(pen, data, item, toX, colours) {
   const left = toX(item.start), width = Math.max(2, toX(item.end) - left);
   if (item.run === null) {
-    const missed = data.runs.every(run => !(run.reached[item.i] >= least));
+    const missed = data.runs.every(run => !(run.reached[item.i] >= run.least));
     pen.fillStyle = classColour(data.truth.label[item.i], missed ? 0.3 : 1);
     pen.fillRect(left, item.top, width, LANE);
     if (missed) frame(pen, left, item.top, width, colours.text, [3, 2]);
@@ -170,12 +170,12 @@ function drawCurves(pen, curves, top, view, toX) {
 }
 
 // Words for an item, for the tip and for the screen reader.
-function describe(data, item, least) {
+function describe(data, item) {
   const {truth} = data;
   const times = seconds(item.start) + " \u2013 " + seconds(item.end) + " (" + seconds(item.end - item.start) + ")";
   if (item.run === null) {
     return [data.labels[truth.label[item.i]] || "(empty)", "annotated", times].concat(data.runs.map(run =>
-      (data.runs.length > 1 ? run.name + ": " : "") + (run.reached[item.i] >= least
+      (data.runs.length > 1 ? run.name + ": " : "") + (run.reached[item.i] >= run.least
         ? "found with score " + scoreText(run.reached[item.i]) : run.reached[item.i] >= 0
           ? "missed at this score (found with " + scoreText(run.reached[item.i]) + ")" : "missed")));
   }
@@ -183,8 +183,8 @@ function describe(data, item, least) {
   const lines = [data.labels[found.label[item.i]] || "(empty)", "score " + scoreText(found.score[item.i])
     + (data.runs.length > 1 ? ", " + item.run.name : ""), times, data.kinds[found.kind[item.i]]];
   if (partner >= 0) {
-    lines.push("tIoU " + overlap(item.start, item.end, truth.start[partner], truth.end[partner]).toFixed(2) + " with \u201c"
-      + data.labels[truth.label[partner]] + "\u201d at " + seconds(truth.start[partner]));
+    lines.push("tIoU " + overlap(item.start, item.end, truth.start[partner], truth.end[partner]).toFixed(2)
+      + " with \u201c" + data.labels[truth.label[partner]] + "\u201d at " + seconds(truth.start[partner]));
   }
   return lines;
 }

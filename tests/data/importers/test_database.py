@@ -118,6 +118,16 @@ def test_the_summary_tells_everything_shortly():
     assert max(map(len, lines)) < 400
 
 
+def test_ids_that_look_alike_are_told(rng):
+    """A random split may put one of them into each subset."""
+    read = reading([(name, 1, 2, "seconds", "x") for name in rng.permutation(["b", "Clip 1", "clip 1", "c"])])
+    lines = summary(make_database(read, Wishes()), read)
+    assert [line for line in lines if "one recording?" in line] == [
+        "ids that differ only in case, ending or Unicode form: 'Clip 1' and 'clip 1'; are they one recording?"]
+    alone = reading([("b", 1, 2, "seconds", "x")])
+    assert not any("one recording?" in line for line in summary(make_database(alone, Wishes()), alone))
+
+
 def test_labels(tmp_path):
     names = {"0": "a", "1": "b c"}
     assert read_labels(write(tmp_path / "1", "0,a\n1,b c\n")) == names

@@ -93,6 +93,15 @@ def test_what_is_no_time_names_file_and_line(tmp_path, text):
         rows(path)
 
 
+def test_all_rows_that_cannot_be_read_are_named_at_once(tmp_path):
+    lines = ["recording,start,end,label"] + ["r,%s,9,x" % ("soon" if index % 3 else index) for index in range(90)]
+    with pytest.raises(UserError, match="a.csv, line 3: 'soon' is not a time.*; 59 more lines cannot be read either: "
+                                        "4, 6, 7, 9, .* and 39 more$"):
+        rows(write(tmp_path / "a.csv", "\n".join(lines)))
+    with pytest.raises(UserError, match="; 1 more line cannot be read either: 6$"):
+        rows(write(tmp_path / "a.csv", "\n".join(lines[:3] + [lines[1]] * 2 + [",1,2,x"])))
+
+
 def test_durations_in_place_of_ends(tmp_path):
     path = write(tmp_path / "events.tsv", "onset\tduration\ttrial_type\n1.5\t2\tgo\n")
     assert rows(path) == [("events", 1.5, 3.5, "seconds", "go")]

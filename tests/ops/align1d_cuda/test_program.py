@@ -17,10 +17,13 @@ def compiler():
 
 
 @pytest.mark.parametrize("scalar", sorted(program.SCALARS))
-@pytest.mark.parametrize("kernel", program.KERNELS)
-def test_compiles_without_a_warning(kernel, scalar, compiler):
+@pytest.mark.parametrize("kernel, size", [(kernel, size) for kernel in program.KERNELS
+                                          for size in program.SIZES[kernel]])
+def test_compiles_without_a_warning(kernel, size, scalar, compiler):
+    if (kernel, size, scalar) == ("backward", 64, "float64"):
+        pytest.skip("no lane has registers for so many")
     target = "compute_%d" % compiler.architectures()[-1]
-    made = compiler.compile(program.source(kernel), kernel + ".cu", program.compile_options(target, scalar))
+    made = compiler.compile(program.source(kernel), kernel + ".cu", program.compile_options(target, scalar, size))
     assert (".visible .entry align1d_%s(" % kernel).encode() in made.ptx
     assert made.log == ""
     assert b".local" not in made.ptx, "an array of a thread is not in registers"
