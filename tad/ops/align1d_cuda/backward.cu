@@ -306,12 +306,15 @@ __device__ __forceinline__ void store_sums(const Problem& problem, const Part& p
                            + channel;
     Real* partial = (Real*)problem.result + line * problem.snippets + snippet;
     Scalar* final = (Scalar*)problem.result + line * problem.snippets + snippet;
+    const int left = part.channels - channel;
 #pragma unroll
-    for (int c = 0; c < 2 * TAD_SIZE; ++c) {
-        if (channel + c >= part.channels) return;
-        if (problem.slices > 1) partial[c * problem.snippets] = sums[c / 2].v[c % 2];
-        else final[c * problem.snippets] = to_scalar(sums[c / 2].v[c % 2]);
-    }
+    for (int pair = 0; pair < TAD_SIZE; ++pair)
+#pragma unroll
+        for (int v = 0; v < 2; ++v) {
+            const int at = (2 * pair + v) * problem.snippets;
+            if (2 * pair + v < left && problem.slices > 1) partial[at] = sums[pair].v[v];
+            if (2 * pair + v < left && problem.slices == 1) final[at] = to_scalar(sums[pair].v[v]);
+        }
 }
 
 // Grid: (batch entries * parts of the channels * windows, slices). A block's warps are groups of channels; those of a
