@@ -71,4 +71,4 @@ def _run(arguments, folder, log, before):
         before()
     code = call(arguments)
     sys.stderr.flush()
-    os._exit(code)
+    sys.exit(code)  # os._exit would leave the server of Python 3.6 without the code

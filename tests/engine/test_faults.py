@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -21,6 +22,8 @@ STEPS = 60
 SETTINGS = TINY + ("train.steps=%d" % STEPS, "train.checkpoint_every=1", "deeplab.dropout=0.3", "augment.splice=0.5",
                    "dataset.cache_mib=0", "threads=1")
 GONE_ON = "going on from step"
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 7), reason="the process server of Python 3.6 does not tell by "
+                                "which signal a process ended; test_resume.py has the main faults there")
 
 
 @pytest.fixture(scope="module")
