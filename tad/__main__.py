@@ -1,8 +1,6 @@
 """``python -m tad``"""
 
-import sys
-
-from tad.cli import main
+from tad.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

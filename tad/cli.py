@@ -11,6 +11,17 @@ from tad.engine.stopping import Terminated, terminating
 from tad.errors import DataNote, DataWarning, UserError
 
 
+def command():
+    """What the words ``tad`` and ``python -m tad`` start: :func:`main` in a process of its own."""
+    code = main()
+    if code in (130, 143):
+        # All is saved and said. An old PyTorch would wait for its data workers, which the signal may have ended
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 def main(arguments=None):
     """Run one command; returns the exit code: 0, 2 on a user's error, 130 on Ctrl-C, 143 on SIGTERM."""
     warnings.showwarning = _once(_show_warning)
