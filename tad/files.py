@@ -1,6 +1,7 @@
 """Writing files so that a kill at any moment leaves the old file or the new one, never a piece."""
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -85,3 +86,29 @@ def current_umask():
     umask = os.umask(0)
     os.umask(umask)
     return umask
+
+
+def checksum(path):
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(2 ** 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def paths_by_stem(folder, names, suffixes, what):
+    """Paths of the files of a folder that end in one of some suffixes, by name without it.
+
+    :param what: the kind of files, for the message: "two ``what`` 'stem': ...".
+    :raises UserError: two files have the same name but for the suffix.
+    """
+    found = {}
+    for name in names:
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() in suffixes:
+            if stem in found:
+                raise UserError("%s holds two %s '%s': %s and %s; remove one"
+                                % (folder, what, stem, os.path.basename(found[stem]), name))
+            found[stem] = os.path.join(folder, name)
+    return found

@@ -12,6 +12,7 @@ import pandas
 from tad.arrays import Archive, bytes_of, check_size, read_npy
 from tad.data.decimals import with_points
 from tad.errors import UserError
+from tad.files import paths_by_stem
 
 FOLDER_SUFFIXES = (".npy", ".npz", ".csv")
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
@@ -119,14 +120,7 @@ def open_store(path):
 
 
 def _open_folder(path):
-    files = {}
-    for entry in sorted(os.listdir(path)):
-        stem, suffix = os.path.splitext(entry)
-        if suffix.lower() in FOLDER_SUFFIXES:
-            if stem in files:
-                raise UserError("%s holds two feature files for '%s': %s and %s; remove one"
-                                % (path, stem, os.path.basename(files[stem]), entry))
-            files[stem] = os.path.join(path, entry)
+    files = paths_by_stem(path, sorted(os.listdir(path)), FOLDER_SUFFIXES, "feature files for")
     if not files:
         raise UserError("the feature folder %s holds no %s file" % (path, ", ".join(FOLDER_SUFFIXES)))
     return partial(_read_file, files), frozenset(files), files

@@ -10,6 +10,7 @@ import pandas
 from tad.data.decimals import with_points
 from tad.data.features import FOLDER_SUFFIXES, HDF5_SUFFIXES, FeatureError, open_store
 from tad.errors import UserError
+from tad.files import paths_by_stem
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 FARTHEST_GAP = 10  # times as long as its samples that a recording may become by filling gaps in its time column
@@ -98,15 +99,8 @@ def _add_rows(total, rows):
 
 
 def _tables(folder):
-    tables = {}
-    for entry in sorted(os.listdir(folder)):
-        stem, suffix = os.path.splitext(entry)
-        if suffix.lower() in TABLE_SUFFIXES and not entry.startswith("."):
-            if stem in tables:
-                raise UserError("%s holds two tables for '%s': %s and %s; remove one"
-                                % (folder, stem, os.path.basename(tables[stem]), entry))
-            tables[stem] = os.path.join(folder, entry)
-    return tables
+    names = [name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+    return paths_by_stem(folder, names, TABLE_SUFFIXES, "tables for")
 
 
 def _check_any(folder):

@@ -3,6 +3,7 @@
 import os
 
 from tad.errors import UserError
+from tad.files import paths_by_stem
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".ogv")
 EARLY = 0.1  # of a frame's time: timestamps are rounded, and a frame that comes this much late is still on time
@@ -22,14 +23,8 @@ def find_videos(path):
         raise UserError("there are no videos %s" % path)
     names = sorted(os.listdir(path)) if os.path.isdir(path) else [os.path.basename(path)]
     folder = path if os.path.isdir(path) else os.path.dirname(path)
-    found = {}
-    for name in names:
-        stem, suffix = os.path.splitext(name)
-        if suffix.lower() in VIDEO_SUFFIXES and not name.startswith("."):
-            if stem in found:
-                raise UserError("%s holds two videos '%s': %s and %s; remove one"
-                                % (folder, stem, os.path.basename(found[stem]), name))
-            found[stem] = os.path.join(folder, name)
+    names = [name for name in names if not name.startswith(".")]
+    found = paths_by_stem(folder, names, VIDEO_SUFFIXES, "videos")
     if not found:
         raise UserError("%s holds no video (%s)" % (path, ", ".join(VIDEO_SUFFIXES)))
     return found

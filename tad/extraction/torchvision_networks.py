@@ -9,6 +9,7 @@ from torch import nn
 
 from tad.compat import load_tensors
 from tad.errors import UserError
+from tad.files import checksum
 
 NETWORKS = ("r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b")
 CLASSIFIERS = ("fc", "head", "classifier")  # what these networks call their last layers
@@ -137,15 +138,6 @@ def _fill(network, state, path):
     if wrong:
         raise UserError("the weights in %s are not of this network; these differ: %s" % (path, ", ".join(wrong[:4])))
     network.load_state_dict(state)
-
-
-def checksum(path):
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(2 ** 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _checksum_of_tensors(state):

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 
+from tad import files
 from tad.ops.align1d_backends import active_backend
 from tad.report.environment import flags, git_state, machine, versions
 
@@ -49,9 +50,9 @@ def checksum(path):
 def file_checksums(path):
     """SHA-256 by name of the files directly in a folder; of a file, of itself alone."""
     if not os.path.isdir(path):
-        return {os.path.basename(path): _of_file(path)}
+        return {os.path.basename(path): files.checksum(path)}
     inside = ((name, os.path.join(path, name)) for name in sorted(os.listdir(path)))
-    return {name: _of_file(inner) for name, inner in inside if os.path.isfile(inner)}
+    return {name: files.checksum(inner) for name, inner in inside if os.path.isfile(inner)}
 
 
 def _joined(path, found):
@@ -60,14 +61,6 @@ def _joined(path, found):
     digest = hashlib.sha256()
     for name, value in sorted(found.items()):
         digest.update(("%s %s\n" % (name, value)).encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _of_file(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(2 ** 20), b""):
-            digest.update(block)
     return digest.hexdigest()
 
 
