@@ -1,10 +1,11 @@
-// What the forward and the backward kernels share: types, rois, and the weights of a bin's snippets.
+// What the forward and the backward kernels share: types, rois, and where bins and their samples lie.
 //
 // program.py puts this file before the kernels' own and gives the text to NVRTC, so no header may be included.
 // TAD_SCALAR is 0 for float32, 1 float64, 2 float16, 3 bfloat16.
 //
 // A bin's value is a weighted sum of a few neighbouring snippets, and its weights are the same for all channels. The
-// kernels work out the weights of 32 bins at a time, one bin a lane, and apply them to many channels.
+// forward kernel works out the weights of 32 bins at a time, one bin a lane, the backward kernel those of 32 snippets,
+// and either applies them to many channels.
 
 #if TAD_SCALAR == 1
 typedef double Scalar;
@@ -197,95 +198,4 @@ __device__ __forceinline__ bool locate(const BorderBin& bin, int sample, int sni
     *left = (int)inside;
     *part = (Real)(inside - *left);
     return true;
-}
-
-// ----------------------------------------------------------------------------------------- weights of a bin's snippets
-
-// Tells `take` the weights of a bin: first, once, take.run(from, to, weight) for snippets from..to-1, then
-// take.one(snippet, weight) for others, and take.more(snippet, weight) for what comes on top of any of them.
-
-// Samples one after the other, in rising order, to weights of snippets.
-template <class Taker> struct Collector {
-    Taker* take;
-    int tap;
-    Real here, next;
-
-    __device__ __forceinline__ void sample(int left, Real part, Real share) {
-        if (left != tap) {
-            if (here != 0) take->one(tap, here);
-            if (left != tap + 1) {
-                if (next != 0) take->one(tap + 1, next);
-                next = 0;
-            }
-            here = next;
-            next = 0;
-            tap = left;
-        }
-        here += (1 - part) * share;
-        next += part * share;
-    }
-    __device__ __forceinline__ void finish() {
-        if (here != 0) take->one(tap, here);
-        if (next != 0) take->one(tap + 1, next);
-    }
-};
-
-template <class Taker>
-__device__ __forceinline__ void describe_samples(const Comb& comb, const Bin& bin, Taker& take) {
-    Collector<Taker> collector = {&take, -1, 0, 0};
-    take.run(0, 0, 0);
-    Place at = bin.first;
-#pragma unroll 1
-    for (int sample = 0; sample < comb.count; ++sample, at += comb.spacing)
-        collector.sample(whole(at), fraction(at), comb.share);
-    collector.finish();
-}
-
-template <class Taker>
-__device__ __forceinline__ void describe_border(const BorderBin& bin, int snippets, Taker& take) {
-    Collector<Taker> collector = {&take, -1, 0, 0};
-    take.run(0, 0, 0);
-#pragma unroll 1
-    for (int sample = 0; sample < bin.count; ++sample) {
-        int left;
-        Real part;
-        if (locate(bin, sample, snippets, &left, &part)) collector.sample(left, part, bin.share);
-    }
-    collector.finish();
-}
-
-// Samples at most one snippet apart. From sample to sample the left neighbour moves on by one and the part falls by
-// slip = 1 - spacing: what a snippet gets from two neighbouring samples adds up to 1 + slip. Once the part has fallen
-// below 0 the left neighbour stays for one sample; in a bin without a fixed ratio this happens at most once.
-template <class Taker>
-__device__ __forceinline__ void describe_run(const Comb& comb, const Bin& bin, Taker& take) {
-    const int left = whole(bin.first);
-    const Real part = fraction(bin.first), slip = comb.slip, share = comb.share;
-    const Real last_part = part - (comb.count - 1) * slip;
-    const bool stays = last_part < 0;
-    const int end = left + comb.count - (stays ? 1 : 0);
-    take.run(left + 1, end, (1 + slip) * share);
-    take.one(end, (stays ? last_part + 1 : last_part) * share);
-    take.one(left, (1 - part) * share);
-    if (stays) {
-        // The sample at which the part falls below 0; one too early or late by rounding changes weights by as little
-        const int stay = min(max((int)(part * comb.per_slip) + 1, 1), comb.count - 1);
-        const Real below = part - stay * slip;
-        take.more(left + stay - 1, -below * share);
-        take.more(left + stay, (below + slip) * share);
-    }
-}
-
-// The weights of a bin of roi `roi_index`, which is read again only where that is needed.
-template <class Taker>
-__device__ __forceinline__ void describe(const Problem& problem, const Comb& comb, const Bin& bin, int roi_index,
-                                         int bin_index, Taker& take) {
-    if (bin.where == BORDER)
-        describe_border(make_border_bin(problem, load_roi(problem, roi_index), bin_index), problem.snippets, take);
-    else if (bin.where != INTERIOR)
-        take.run(0, 0, 0);
-    else if (problem.ratio == 0 && comb.count > 4)
-        describe_run(comb, bin, take);
-    else
-        describe_samples(comb, bin, take);
 }
