@@ -8,10 +8,10 @@ from tad.data.paths import data_path
 from tad.errors import UserError
 from tad.evaluation.detections import DetectionTable, read_detection_table
 from tad.evaluation.thresholds import parse_thresholds
+from tad.report.snippet_scores import scores_folder
 from tad.settings import load_settings
 
-DETECTIONS, CONFIG, METRICS, DIAGNOSIS, SCORES = (
-    "detections.json", "config.yaml", "metrics.json", "diagnosis.json", "scores")
+DETECTIONS, CONFIG, METRICS, DIAGNOSIS = "detections.json", "config.yaml", "metrics.json", "diagnosis.json"
 DEFAULT_TIOU = "0.3:0.1:0.7"
 
 
@@ -92,12 +92,12 @@ def _read_run(path, name, asked):
         raise UserError("%s has no action in the recordings to score; choose others with --subset" % annotations)
     tiou = asked.tiou or (settings.evaluation.tiou if settings is not None else DEFAULT_TIOU)
     manifest = _optional(os.path.splitext(detections)[0] + ".manifest.json", "manifest")
-    scores = os.path.join(folder, SCORES)
+    scores = scores_folder(detections)
     return Run(name, path, truth, read_detection_table(detections), parse_thresholds(tiou),
                _facts(path, annotations, subset, manifest),
                _optional(os.path.join(folder, METRICS), "metrics") if own else None,
                _optional(os.path.join(folder, DIAGNOSIS), "diagnosis") if own else None,
-               scores if own and os.path.isdir(scores) else None)
+               scores if os.path.isdir(scores) else None)
 
 
 def _annotations(path, settings, asked):
