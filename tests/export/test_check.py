@@ -86,7 +86,8 @@ class Runner(object):
     def run(self, names, inputs):
         count = len(inputs["valid"])
         moved = [self.one._replace(segments=self.one.segments + self.moves.pop()) for _ in range(count)]
-        return [np.stack(values) for values in zip(*(each[:-1] for each in moved))] + [np.full(count, len(self.one.segments))]
+        columns = zip(*(each[:-1] for each in moved))
+        return [np.stack(values) for values in columns] + [np.full(count, len(self.one.segments))]
 
 
 def test_half_of_the_clips_must_agree_far_better_than_the_worst(rng):
