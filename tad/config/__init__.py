@@ -100,6 +100,16 @@ DETECTORS = (
 
 
 @dataclass(frozen=True)
+class ReportSettings:
+    """What a run keeps for people to look at."""
+
+    curves: bool = setting(True, "keep each snippet's actionness, startness and endness in scores/, where the detector "
+                                 "has them, for the timelines of tad report")
+    pictures: int = setting(50, "timelines that traininfer draws, of the first recordings; tad report shows all",
+                            minimum=0)
+
+
+@dataclass(frozen=True)
 class Settings:
     """One run."""
 
@@ -114,3 +124,4 @@ class Settings:
     train: TrainSettings = field(default_factory=TrainSettings)
     postprocess: PostprocessSettings = field(default_factory=PostprocessSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
