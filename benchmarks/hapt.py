@@ -128,8 +128,8 @@ def report(options, parts, only=None):
                 seed, index, "  ".join("%s %.4f" % pair for pair in zip(RANGES, rows[-1]["average"])),
                 rows[-1]["train_s"], busy, rows[-1]["infer_s"]), flush=True)
     averages = np.array([row["average"] for row in rows])
-    summary = {"detector": options.detector, "recipe": options.recipe, "settings": options.assignments, "rows": rows, "ranges": RANGES,
-               "mean": averages.mean(axis=0).tolist(), "deviation": averages.std(axis=0).tolist()}
+    summary = {"detector": options.detector, "recipe": options.recipe, "settings": options.assignments, "rows": rows,
+               "ranges": RANGES, "mean": averages.mean(axis=0).tolist(), "deviation": averages.std(axis=0).tolist()}
     write_json(os.path.join(output, "summary.json"), summary)
     print("mean: " + "  ".join("%s %.4f" % pair for pair in zip(RANGES, summary["mean"])))
     print(json.dumps({key: round(float(np.mean([row["mAP"][key] for row in rows])), 4) for key in rows[0]["mAP"]}))
