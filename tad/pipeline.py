@@ -271,7 +271,7 @@ def load_trained(path, override=None):
     check_resolved(settings, path)
     check_proportions(checkpoint, settings, path)
     detector = build_detector(settings, meta["width"], len(meta["classes"]))
-    load_weights(detector, checkpoint.group("averaged"))
+    load_weights(detector, checkpoint.group("averaged"), path)
     normalization = Normalization(np.array(meta["mean"], np.float32), np.array(meta["deviation"], np.float32))
     # Checkpoints from before there were recipes have none
     recipe = None if meta.get("recipe") is None else recipe_from_dict(meta["recipe"], path)

@@ -170,12 +170,12 @@ def from_checkpoint(progress, checkpoint):
     return progress._replace(step=int(checkpoint.meta["step"]))
 
 
-def load_weights(module, weights):
-    """Load exactly the named weights, or say which do not fit."""
+def load_weights(module, weights, source="the checkpoint"):
+    """Load exactly the named weights, or say which of ``source`` do not fit."""
     wrong = misfits({name: tuple(value.shape) for name, value in module.state_dict().items()}, weights)
     if wrong:
-        raise UserError("the checkpoint does not fit the configured detector; these weights differ: %s"
-                        % ", ".join(wrong[:4]))
+        raise UserError("%s does not fit the configured detector; these weights differ: %s"
+                        % (source, ", ".join(wrong[:4])))
     module.load_state_dict(weights)
 
 
