@@ -6,9 +6,9 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 import numpy as np
 
 from tad.data.annotations import class_names
-from tad.errors import DataWarning, UserError
+from tad.errors import DataWarning
 from tad.evaluation.average_precision import Ranking, average_precisions, precision_at_recalls, rank
-from tad.evaluation.diagnosis.diagnose import diagnose
+from tad.evaluation.diagnosis.diagnose import NothingToDiagnoseError, diagnose
 from tad.evaluation.instances import Instances, best_first
 from tad.evaluation.recall import average_recall
 from tad.evaluation.scoring import Scoring, instances_of
@@ -124,7 +124,7 @@ def _diagnosis(run, truth, ambiguous, found, ranking, known):
     scoring = Scoring(run.truth, known, truth, ranking.found, found, ambiguous, (), {})
     try:
         made = diagnose(scoring, run.thresholds)
-    except UserError as error:
+    except NothingToDiagnoseError as error:
         return {"notes": ["no diagnosis: %s" % error]}
     if run.diagnosis is None:
         return made
