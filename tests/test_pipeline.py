@@ -23,8 +23,8 @@ from tad.report.snippet_scores import read_scores
 from tad.settings import load_settings, override_settings
 from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, tiny_settings, write_data
 
-FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "diagnosis.json", "checkpoints", "tensorboard",
-         "report")
+FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "diagnosis.json", "checkpoints",
+         "tensorboard", "report")
 
 
 def readme_lines():
