@@ -48,7 +48,9 @@ from tad.engine.training import from_checkpoint, load_weights, start, train
 from tad.engine.trust import check_meta, check_proportions
 from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import write_detections
-from tad.evaluation.evaluate import evaluate
+from tad.evaluation.diagnosis.diagnose import NothingToDiagnoseError, diagnose
+from tad.evaluation.evaluate import evaluate_measures
+from tad.evaluation.scoring import open_scoring
 from tad.evaluation.thresholds import parse_thresholds
 from tad.files import check_writable, make_folder, run_folder, write_json
 from tad.planning.feasible import check_feasible
@@ -282,17 +284,23 @@ def load_trained(path, override=None):
 
 
 def score_run(folder, detections_path, detections, trained, subset=None):
-    """Score detections against the configured annotations; writes ``metrics.json`` and ``report/``.
+    """Score detections against the configured annotations; writes ``metrics.json``, ``diagnosis.json`` and ``report/``.
 
     :returns: the metrics and the paths of the pictures.
     """
-    dataset = trained.settings.dataset
+    settings = trained.settings
+    dataset = settings.dataset
     annotations = data_path(dataset.annotations, "dataset.annotations")
     subset = subset or dataset.test_subset
-    metrics = evaluate(annotations, detections_path, trained.settings.evaluation.tiou, subset)
+    scoring, thresholds = open_scoring(annotations, detections_path, subset), parse_thresholds(settings.evaluation.tiou)
+    metrics = evaluate_measures(scoring, thresholds)
     write_json(os.path.join(folder, "metrics.json"), metrics)
-    truth = in_subset(read_ground_truth(annotations), subset, annotations)
-    return metrics, draw_timelines(os.path.join(folder, "report"), truth, detections, trained.classes)
+    try:
+        write_json(os.path.join(folder, "diagnosis.json"), diagnose(scoring, thresholds))
+    except NothingToDiagnoseError as error:
+        warnings.warn("no diagnosis.json: %s" % error, DataWarning, stacklevel=2)
+    return metrics, draw_timelines(os.path.join(folder, "report"), scoring.recordings, detections, trained.classes,
+                                   settings.report.pictures)
 
 
 def run(settings, folder, resume=False):

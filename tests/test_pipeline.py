@@ -16,13 +16,15 @@ from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import evaluate
 from tad.files import run_folder
 from tad.pipeline import infer_run, pick_device, run, train_run
+from tad.report.compare import compare
 from tad.report.inputs import Asked, read_runs
 from tad.report.manifest import checksum
 from tad.report.snippet_scores import read_scores
 from tad.settings import load_settings, override_settings
 from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, tiny_settings, write_data
 
-FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "checkpoints", "tensorboard", "report")
+FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "diagnosis.json", "checkpoints",
+         "tensorboard", "report")
 
 
 def readme_lines():
@@ -226,6 +228,18 @@ def test_infer_on_another_subset_and_with_other_settings(tmp_path, rng):
     few = infer_run(folder, str(tmp_path / "few.json"), override=lambda settings: override_settings(
         settings, ["postprocess.top_k=2"]))[1]
     assert len(few["rec_3"].scores) == 2
+
+
+def test_a_run_draws_few_pictures_and_says_where_all_are(tmp_path, rng, capsys):
+    config, folder = write_data(tmp_path, rng, tested=2), str(tmp_path / "run")
+    assert call(["traininfer", "--config", config, "--output", folder, "--set", "report.pictures=1"]
+                + sets(TINY)) == 0
+    said = capsys.readouterr().out
+    assert os.listdir(os.path.join(folder, "report")) == ["rec_2.png"]
+    assert "all 2 recordings, and why it fails: tad report %s\n" % folder in said
+    assert call(["report", folder]) == 0  # a warning, as of a diagnosis of something else, would be an error here
+    kept = read_json(os.path.join(folder, "diagnosis.json"))
+    assert compare(read_runs([folder], Asked())).results[0].diagnosis == kept
 
 
 @pytest.mark.parametrize("mode", ["windows", "rescale"])
