@@ -12,7 +12,7 @@ import zipfile
 import torch
 
 from tad.arrays import check_size
-from tad.errors import UserError
+from tad.errors import UserError, reason
 
 TORCH_VERSION = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
 
@@ -62,7 +62,7 @@ def load_tensors(path):
     try:
         return torch.load(path, map_location=torch.device("cpu"), weights_only=True)
     except Exception as error:  # whatever is no plain tensor, and broken archives, come as a dozen types
-        raise ValueError("is no file of tensors alone: %s" % str(error).strip().splitlines()[0][:200])
+        raise ValueError("is no file of tensors alone: %s" % reason(error))
 
 
 def load_array(path):
