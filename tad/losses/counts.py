@@ -6,8 +6,8 @@ from torch import distributed
 def over_ranks(count):
     """``count`` summed over the ranks of a distributed training (:mod:`tad.engine.ranks`); elsewhere ``count`` itself.
 
-    Of constants only: no gradient flows through it. Ranks wait here for each other, so every rank must come here equally
-    often in each step, also with nothing to count.
+    Of constants only: no gradient flows through it. Ranks wait here for each other, so every rank must come here
+    equally often in each step, also with nothing to count.
 
     :param count: tensor of any shape, on the training's device.
     """
