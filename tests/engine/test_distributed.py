@@ -1,4 +1,4 @@
-"""Several processes share a training and an inference: the losses of one process, the same detections, and clean ends."""
+"""Processes that share a training and an inference: the losses of one process, the same detections, clean ends."""
 
 import contextlib
 import dataclasses
@@ -23,8 +23,8 @@ from tests.processes import Running
 STEPS = 12
 SETTINGS = SHORT + ("train.steps=%d" % STEPS, "train.batch=5", "train.log_every=1", "train.checkpoint_every=4",
                     "threads=1")
-tells_signals = pytest.mark.skipif(sys.version_info < (3, 7), reason="the process server of Python 3.6 does not tell by "
-                                   "which signal a process ended")
+tells_signals = pytest.mark.skipif(sys.version_info < (3, 7), reason="the process server of Python 3.6 does not tell "
+                                   "by which signal a process ended")
 
 
 class Rank(object):
