@@ -2,22 +2,26 @@
 
 import contextlib
 import dataclasses
+import importlib.util
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
+from tad import pipeline
 from tad.config import DETECTORS, Settings
 from tad.engine.checkpoint import saved_steps
 from tad.engine.joining import VARIABLES, joined, read_variables
 from tad.engine.losslog import read_losses
 from tad.engine.ranks import ALONE, Ranks
 from tad.errors import UserError
-from tests.helpers import SHORT, SMALL, read_json, sets, write_data
+from tests.helpers import ROOT, SHORT, SMALL, environment, read_json, sets, write_data
 from tests.processes import Running
 
 STEPS = 12
@@ -27,14 +31,28 @@ tells_signals = pytest.mark.skipif(sys.version_info < (3, 7), reason="the proces
                                    "by which signal a process ended")
 
 
+def in_float64():
+    """Let a process train in float64. In float32 the order of sums changes last bits, which a training amplifies."""
+    build, from_numpy = pipeline.build_detector, torch.from_numpy
+    torch.set_default_dtype(torch.float64)
+    pipeline.build_detector = lambda *words: build(*words).double()
+    torch.from_numpy = lambda array: from_numpy(array.astype(np.float64) if array.dtype == np.float32 else array)
+
+
 class Rank(object):
     """Makes a process one of several, by the variables that torchrun sets."""
 
-    def __init__(self, rank, count, port, **more):
-        self.variables = dict(zip(VARIABLES, (str(rank), str(count), str(rank), "127.0.0.1", str(port))), **more)
+    def __init__(self, rank, count, port, before=in_float64):
+        self.variables = dict(zip(VARIABLES, (str(rank), str(count), str(rank), "127.0.0.1", str(port))))
+        self.before = before
 
     def __call__(self):
         os.environ.update(self.variables)
+        self.before()
+
+
+def in_float32():
+    """As it is."""
 
 
 def free_port():
@@ -43,10 +61,10 @@ def free_port():
         return opened.getsockname()[1]
 
 
-def begin(folder, count, *words):
+def begin(folder, count, *words, before=in_float64):
     """``tad`` with the same words in ``count`` ranks."""
     port = free_port()
-    return [Running(words, folder, Rank(rank, count, port)) for rank in range(count)]
+    return [Running(words, folder, Rank(rank, count, port, before)) for rank in range(count)]
 
 
 def finish(ranks):
@@ -69,11 +87,11 @@ def losses(folder, run):
     return read_losses(str(folder / run / "tensorboard"))
 
 
-def assert_same_losses(found, expected):
+def assert_same_losses(found, expected, steps=STEPS):
     assert sorted(found) == sorted(expected) == list(range(1, STEPS + 1))
-    for step, parts in expected.items():
-        assert set(found[step]) == set(parts)
-        for name, value in parts.items():
+    for step in range(1, steps + 1):
+        assert set(found[step]) == set(expected[step])
+        for name, value in expected[step].items():
             assert found[step][name] == pytest.approx(value, rel=1e-5, abs=1e-5), (step, name)
 
 
@@ -89,7 +107,7 @@ def folder(tmp_path_factory):
 def trained_alone(folder, detector="deeplab"):
     run = "one-" + detector
     if not (folder / run).exists():
-        assert Running(training(run, detector), folder).finish() == (0, "")
+        assert Running(training(run, detector), folder, in_float64).finish() == (0, "")
     return losses(folder, run)
 
 
@@ -107,6 +125,12 @@ def test_losses_are_those_of_one_process(folder, detector, count):
     assert len(os.listdir(str(folder / run / "tensorboard"))) == 1
 
 
+def test_losses_in_float32_begin_as_those_of_one_process(folder):
+    assert Running(training("float32", "deeplab"), folder).finish() == (0, "")
+    assert finish(begin(folder, 2, *training("float32-2", "deeplab"), before=in_float32)) == ([0, 0], [])
+    assert_same_losses(losses(folder, "float32-2"), losses(folder, "float32"), steps=3)
+
+
 @pytest.mark.parametrize("count", [2, 4])
 def test_detections_and_metrics_are_those_of_one_process(folder, count):
     """More ranks than recordings too."""
@@ -114,7 +138,7 @@ def test_detections_and_metrics_are_those_of_one_process(folder, count):
     run = str(folder / "one-deeplab")
     words = ["infer", "--checkpoint", run, "--set", "report.curves=true", "--output"]
     assert Running(words + ["alone.json"], folder).finish() == (0, "")
-    assert finish(begin(folder, count, *(words + ["%d.json" % count]))) == ([0] * count, [])
+    assert finish(begin(folder, count, *(words + ["%d.json" % count]), before=in_float32)) == ([0] * count, [])
     assert (folder / ("%d.json" % count)).read_bytes() == (folder / "alone.json").read_bytes()
     assert len(read_json(folder / "alone.json")["results"]) == 3
     assert sorted(os.listdir(str(folder / ("%d.scores" % count)))) == ["rec_3.npz", "rec_4.npz", "rec_5.npz"]
@@ -122,7 +146,7 @@ def test_detections_and_metrics_are_those_of_one_process(folder, count):
 
 def test_train_and_infer_in_one_command(folder):
     words = training("all", "deeplab")
-    assert finish(begin(folder, 2, "traininfer", *words[1:])) == ([0, 0], [])
+    assert finish(begin(folder, 2, "traininfer", *words[1:], before=in_float32)) == ([0, 0], [])
     assert Running(["infer", "--checkpoint", "all", "--output", "again.json"], folder).finish() == (0, "")
     assert (folder / "all" / "detections.json").read_bytes() == (folder / "again.json").read_bytes()
     code, text = Running(["eval", "--ground-truth", "annotations.json", "--subset", "validation", "--detections",
@@ -151,7 +175,7 @@ def test_a_killed_rank_stops_all_and_any_number_goes_on(folder, killed, then):
     step = saved_steps(str(folder / run / "checkpoints"))[0]
     assert 2 <= step < STEPS
     words = training(run, "deeplab", "train.checkpoint_every=1") + ["--resume", "auto"]
-    again = begin(folder, then, *words) if then > 1 else [Running(words, folder)]
+    again = begin(folder, then, *words) if then > 1 else [Running(words, folder, in_float64)]
     codes, lines = finish(again)
     assert (codes, lines) == ([0] * then, ["tad: going on from step %d of %d in %s" % (step, STEPS, run)])
     assert_same_losses(losses(folder, run), expected)
@@ -203,8 +227,9 @@ def test_features_that_vanish_are_told_once(folder):
 
 
 def test_a_loss_that_breaks_names_the_recordings_of_all_ranks(folder):
-    codes, lines = finish(begin(folder, 2, *training("broken", "deeplab", "train.learning_rate=1e30", "train.warmup=0",
-                                                     "train.clip_norm=1e30", "train.batch=8", "augment.splice=0")))
+    words = training("broken", "deeplab", "train.learning_rate=1e30", "train.warmup=0", "train.clip_norm=1e30",
+                     "train.batch=8", "augment.splice=0")
+    codes, lines = finish(begin(folder, 2, *words, before=in_float32))
     assert codes == [2, 2] and len(lines) == 1 and " became " in lines[0], lines
     names = lines[0].split("features of: ")[1].split(", ")
     assert set(names) <= {"rec_0", "rec_1", "rec_2"} and names == sorted(set(names))
@@ -251,3 +276,18 @@ def test_half_an_environment_is_one_sentence(name):
 def test_variables_that_make_no_sense_are_named(name, value):
     with pytest.raises(UserError, match="%s must be a whole number from .*'%s'" % (name, value)):
         read_variables(dict(COMPLETE, **{name: value}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [["torch.distributed.run", "--standalone"], ["torch.distributed.launch"]])
+def test_pytorchs_launchers_start_it(folder, launcher):
+    """The old one also adds --local_rank to the words of ``tad``."""
+    if launcher[0].endswith("run") and importlib.util.find_spec(launcher[0]) is None:
+        pytest.skip("this PyTorch has no torchrun")
+    port = [] if "--standalone" in launcher else ["--master_port", str(free_port())]
+    run = "by-" + launcher[0].split(".")[-1]
+    words = ["-m"] + launcher + port + ["--nproc_per_node", "2", os.path.join(ROOT, "tad", "__main__.py")]
+    done = subprocess.run([sys.executable, "-W", "ignore"] + words + training(run, "deeplab"), cwd=str(folder),
+                          env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert (done.returncode, done.stdout) == (0, "trained: %s\n" % run), done.stderr
+    assert read_json(folder / run / "manifest.json")["ranks"]["count"] == 2
