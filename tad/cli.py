@@ -14,6 +14,9 @@ from tad.errors import DataNote, DataWarning, UserError
 
 def command():
     """What the words ``tad`` and ``python -m tad`` start: :func:`main` in a process of its own."""
+    if "RANK" in os.environ:
+        # Before PyTorch is loaded: it would print stack traces of a rank that has gone, beside our own sentence
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     code = main()
     if code in (130, 143):
         # All is saved and said. An old PyTorch would wait for its data workers, which the signal may have ended

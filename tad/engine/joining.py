@@ -10,7 +10,7 @@ import warnings
 
 from tad.compat import meet
 from tad.engine.ranks import ALONE, LostRankError, Ranks
-from tad.engine.stopping import Terminated
+from tad.engine.stopping import Terminated, noticing
 from tad.errors import UserError
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -38,11 +38,13 @@ def joined(variables=os.environ):
             warnings.showwarning = lambda message, *rest: said.first(message) and show(message, *rest)
             yield ranks
     except (UserError, KeyboardInterrupt, Terminated) as error:
-        error.told = not said.ending(error)
-        # Frames hold what talks to other ranks, which would wait for this one as long as it is there
-        traceback.clear_frames(error.__traceback__)
-        ranks.close()
-        said.leave(ranks)
+        with noticing():  # a launcher that ends all ranks must not keep this one from saying why
+            error.told = not said.ending(error)
+            # Frames hold what talks to other ranks, which would wait for this one as long as it is there
+            traceback.clear_frames(error.__traceback__)
+            ranks.close()
+            if ranks.leads:
+                said.wait(ranks.count - isinstance(error, LostRankError))
         raise
     ranks.close()
 
@@ -60,19 +62,21 @@ class _Said(object):
     def ending(self, error):
         """Whether to say why this rank ends: not what was said, nor that a rank was lost that has said why."""
         ended = self._count("ended")
-        return self.first(error) and not (isinstance(error, LostRankError) and ended > 1)
+        first = self.first(error) and not (isinstance(error, LostRankError) and ended > 1)
+        self._count("asked")
+        return first
 
-    def leave(self, ranks):
-        """Let other ranks end before the store ends with rank 0."""
-        self._count("left")
+    def wait(self, count):
+        """Let so many ranks find out what to say before the store ends with this one."""
         until = time.monotonic() + LINGER_S
-        while ranks.leads and self._count("left", 0) < ranks.count and time.monotonic() < until:
+        while self._count("asked", 0) < count and time.monotonic() < until:
             time.sleep(0.05)
 
     def _count(self, key, more=1):
         try:
-            return self.store.add(key, more)
+            return self.store.add(key, more) if self.store is not None else 1
         except RuntimeError:  # the rank that kept the store has gone
+            self.store = None
             return 1
 
 
