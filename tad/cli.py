@@ -18,8 +18,8 @@ def command():
         # Before PyTorch is loaded: it would print stack traces of a rank that has gone, beside our own sentence
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     code = main()
-    if code in (130, 143):
-        # All is saved and said. An old PyTorch would wait for its data workers, which the signal may have ended
+    if code:
+        # All is saved and said. An old PyTorch would wait for its data workers, which have ended or wait for work
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

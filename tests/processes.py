@@ -71,6 +71,6 @@ def _run(arguments, folder, log, before):
         before()
     code = call(arguments)
     sys.stderr.flush()
-    if code in (130, 143) and sys.version_info >= (3, 7):  # the server of 3.6 would not learn the code
+    if code and sys.version_info >= (3, 7):  # the server of 3.6 would not learn the code
         os._exit(code)  # as tad.cli.command does
     sys.exit(code)
