@@ -2,7 +2,6 @@
 
 import os
 import re
-import warnings
 
 import h5py
 import numpy as np
@@ -15,13 +14,13 @@ from tad.engine.checkpoint import read_checkpoint
 from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import evaluate
 from tad.files import run_folder
-from tad.pipeline import infer_run, pick_device, run, train_run
+from tad.pipeline import infer_run, run, train_run
 from tad.report.compare import compare
 from tad.report.inputs import Asked, read_runs
 from tad.report.manifest import checksum
 from tad.report.snippet_scores import read_scores
 from tad.settings import load_settings, override_settings
-from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, tiny_settings, write_data
+from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, write_data
 
 FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "diagnosis.json", "checkpoints",
          "tensorboard", "report")
@@ -308,15 +307,3 @@ def test_run_folder(tmp_path):
     assert run_folder(str(tmp_path)) == str(tmp_path)
     assert run_folder(str(tmp_path / "run" / "checkpoints" / "step_0000001.npz")) == str(tmp_path / "run")
     assert run_folder(str(tmp_path / "alone.npz")) == str(tmp_path)
-
-
-@pytest.mark.parametrize("device", ["cuda:99", "tpu", "", "cuda:x", "meta", "cpu:x"])
-def test_devices_that_are_not_there(device):
-    with pytest.raises(UserError, match="device"):
-        pick_device(tiny_settings("device='%s'" % device))
-
-
-def test_the_chosen_device_is_the_cpu_when_asked():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert pick_device(tiny_settings("device=cpu")).type == "cpu"
