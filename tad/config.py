@@ -18,7 +18,8 @@ class DatasetSettings:
     """Where recordings and annotations are, and what one snippet of the features covers."""
 
     annotations: str = setting("", "ActivityNet-style JSON file (docs/data.md); relative to the configuration file")
-    features: str = setting("", "folder of ID.npy/.npz/.csv, one .npz, or one HDF5 file, each (T, C)")
+    features: str = setting("", "folder of ID.npy/.npz/.csv, one .npz, one HDF5 file, each (T, C); or a .json "
+                                  "that joins several (docs/data.md)")
     train_subset: str = setting("training", "subset that is learned from")
     test_subset: str = setting("validation", "subset that is detected in and scored")
     fps: Optional[float] = setting(None, "frames per second; null takes the features' recipe; a recording's own 'fps' "

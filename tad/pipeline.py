@@ -40,6 +40,7 @@ from tad.data.sources import (
     left_out,
     load_sources,
 )
+from tad.data.streams import part_paths
 from tad.detectors import build_detector
 from tad.engine.checkpoint import clear_leftovers, newest_readable, open_checkpoint, saved_steps
 from tad.engine.inference import detect
@@ -178,7 +179,8 @@ def open_run(folder, checkpoints, meta, resume):
 def data_files(annotations, features, external=None):
     """For manifests: every file or folder that was read. A recipe inside the feature folder counts with it."""
     recipe = None if os.path.isdir(features) else find_recipe(features)
-    return [path for path in (annotations, features, recipe, external) if path is not None]
+    paths = [annotations, features] + part_paths(features) + [recipe, external]
+    return [path for path in paths if path is not None]
 
 
 def used_recordings(part, recordings, sources):
