@@ -74,13 +74,18 @@ def bytes_of(shape, dtype):
 
 
 def check_npy(path):
-    """Shape, Fortran order, dtype and place of the first number of a ``.npy`` file that is as long as it says.
+    """:func:`checked_form` of the file at a path."""
+    with open(path, "rb") as stream:
+        return checked_form(stream)
+
+
+def checked_form(stream):
+    """Shape, Fortran order, dtype and place of the first number of an open ``.npy`` file that is as long as it says.
 
     :raises ValueError: it is shorter, or no ``.npy`` file.
     """
-    with open(path, "rb") as stream:
-        shape, order, dtype, begin = npy_form(stream)
-    if begin + bytes_of(shape, dtype) > os.path.getsize(path):
+    shape, order, dtype, begin = npy_form(stream)
+    if begin + bytes_of(shape, dtype) > os.fstat(stream.fileno()).st_size:
         raise ValueError("declares an array of shape %s and type %s, for which the file is too short"
                          % (shape, dtype))
     return shape, order, dtype, begin
@@ -89,10 +94,12 @@ def check_npy(path):
 def read_npy(path):
     """The array in a ``.npy`` file.
 
-    :raises ValueError: as :func:`check_npy`.
+    :raises ValueError: as :func:`checked_form`.
     """
-    check_npy(path)
-    return np.load(path, allow_pickle=False)
+    with open(path, "rb") as stream:  # once: another file may take the path meanwhile
+        checked_form(stream)
+        stream.seek(0)
+        return np.load(stream, allow_pickle=False)
 
 
 class Archive(object):

@@ -18,7 +18,6 @@ from tad.config import Settings
 from tad.data.annotations import class_names, in_subset, read_annotations, read_ground_truth
 from tad.data.external import external_scores
 from tad.data.features import FeatureError, FeatureStore
-from tad.data.fitting import fit_settings
 from tad.data.paths import data_path
 from tad.data.recipe import (
     Recipe,
@@ -41,7 +40,7 @@ from tad.data.sources import (
     load_sources,
 )
 from tad.data.streams import part_paths
-from tad.detectors import build_detector
+from tad.detectors import DETECTORS, build_detector
 from tad.engine.checkpoint import clear_leftovers, newest_readable, open_checkpoint, saved_steps
 from tad.engine.inference import detect
 from tad.engine.losslog import LossLog
@@ -54,6 +53,7 @@ from tad.evaluation.evaluate import evaluate
 from tad.evaluation.thresholds import parse_thresholds
 from tad.files import check_writable, make_folder, run_folder, write_json
 from tad.planning.feasible import check_feasible
+from tad.planning.fitting import fit_settings
 from tad.report.manifest import checksum, command_line, make_manifest, manifest_path
 from tad.report.timeline import draw_timelines
 from tad.settings import flatten, settings_from_dict, settings_to_dict, write_settings
@@ -243,6 +243,15 @@ def detect_source(trained, source, store, settings, device, external=None):
                         % (source.id, error))
 
 
+def check_resolved(settings, path):
+    """Refuse settings that only a training can fill in, and that are open."""
+    open_keys = ["dataset.length"] + [settings.detector + "." + name for name in DETECTORS[settings.detector].OPEN]
+    values = flatten(settings_to_dict(settings), path)
+    for key in open_keys:
+        if values[key] is None:
+            raise UserError("%s: %s is null, which only a training can fill in; leave --set %s out" % (path, key, key))
+
+
 def load_trained(path, override=None):
     """A detector for inference, with the averaged weights, from a run folder or checkpoint file."""
     path, checkpoint = open_checkpoint(path, lambda message: warnings.warn(message, DataWarning, stacklevel=3))
@@ -250,10 +259,7 @@ def load_trained(path, override=None):
     meta = checkpoint.meta
     kept = settings_from_dict(meta["settings"], path)
     settings = kept if override is None else override(kept)
-    for key, value in (("dataset.length", settings.dataset.length), ("deeplab.max_duration",
-                                                                      settings.deeplab.max_duration)):
-        if value is None:
-            raise UserError("%s: %s is null, which only a training can fill in; leave --set %s out" % (path, key, key))
+    check_resolved(settings, path)
     check_proportions(checkpoint, settings, path)
     detector = build_detector(settings, meta["width"], len(meta["classes"]))
     load_weights(detector, checkpoint.group("averaged"))

@@ -10,7 +10,7 @@ from typing import Tuple, Union
 
 import yaml
 
-from tad.config import Settings
+from tad.config import DETECTORS, Settings
 from tad.errors import UserError
 from tad.files import atomic_write
 
@@ -39,9 +39,11 @@ def load_settings(path=None, assignments=(), variables=os.environ):
 
 def override_settings(settings, assignments, variables=os.environ):
     """Settings with ``key=value`` assignments on top, as :func:`load_settings` reads them."""
-    values = flatten(settings_to_dict(settings), "settings")
-    sources = {key: "settings" for key in values}
     given = dict(parse_assignment(text) for text in assignments)
+    values = flatten(settings_to_dict(settings), "settings")
+    if given.get("detector", settings.detector) != settings.detector:  # another one's settings end with it
+        values = {key: value for key, value in values.items() if not key.startswith(settings.detector + ".")}
+    sources = {key: "settings" for key in values}
     sources.update({key: "--set " + key for key in given})
     resolve_paths(given, os.getcwd(), sources, variables)
     values.update(given)
@@ -55,9 +57,9 @@ def settings_from_dict(values, source):
 
 
 def settings_to_dict(settings):
-    """Nested plain values, for YAML and for checkpoints."""
-    result = dataclasses.asdict(settings)
-    return _plain(result)
+    """Nested plain values, for YAML and for checkpoints, without the sections of detectors that are not chosen."""
+    result = _plain(dataclasses.asdict(settings))
+    return {key: value for key, value in result.items() if key not in DETECTORS or key == settings.detector}
 
 
 def write_settings(settings, path):
@@ -197,6 +199,7 @@ def build(record, values, sources, prefix=""):
     if not prefix:
         for key in values:
             check_key(key, sources[key], record)
+            check_used(key, sources[key], values.get("detector", Settings.detector))
     arguments = {}
     for name, f in fields.items():
         key = prefix + name
@@ -220,6 +223,14 @@ def check_key(key, source, record=Settings):
     hint = "; did you mean '%s'?" % nearest[0] if nearest else ""
     place = _siblings(nearest[0] if nearest and "." not in key else key, record)
     raise UserError("%s: unknown setting '%s'%s Allowed here: %s" % (source, key, hint or ".", ", ".join(place)))
+
+
+def check_used(key, source, detector):
+    """Refuse a setting of a detector that is not the chosen one: it would have no effect."""
+    section = key.partition(".")[0]
+    if section in DETECTORS and detector in DETECTORS and section != detector:
+        raise UserError("%s: '%s' is a setting of the detector '%s', but '%s' is chosen; leave it out, or set detector "
+                        "to %s" % (source, key, section, detector, section))
 
 
 def convert(value, f, key, source):

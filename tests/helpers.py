@@ -14,15 +14,19 @@ from tad.settings import load_settings
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# A detector small enough to train in a second; what it has hardly learned is not dropped for its low score
-TINY = ("dataset.length=32", "deeplab.width=8", "deeplab.blocks=1", "deeplab.proposal_width=4",
-        "deeplab.proposal_bins=6", "deeplab.samples=12", "deeplab.candidates=60", "train.steps=4", "train.batch=2",
-        "train.warmup=2", "train.log_every=2", "train.checkpoint_every=2", "postprocess.min_score=0",
-        "device=cpu")
+# A training of a second; what a detector has hardly learned is not dropped for its low score
+SHORT = ("dataset.length=32", "train.steps=4", "train.batch=2", "train.warmup=2", "train.log_every=2",
+         "train.checkpoint_every=2", "postprocess.min_score=0", "device=cpu")
+# Each detector small enough for that
+SMALL = {
+    "deeplab": ("deeplab.width=8", "deeplab.blocks=1", "deeplab.proposal_width=4", "deeplab.proposal_bins=6",
+                "deeplab.samples=12", "deeplab.candidates=60"),
+}
+TINY = SHORT + SMALL["deeplab"]
 
 
-def tiny_settings(*assignments):
-    return load_settings(None, TINY + assignments)
+def tiny_settings(*assignments, detector="deeplab"):
+    return load_settings(None, ("detector=" + detector,) + SHORT + SMALL[detector] + assignments)
 
 
 def sets(assignments):

@@ -7,15 +7,18 @@ import warnings
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from tad.commands.common import CONFIGS, shipped_configs
+from tad.config import DETECTORS
+from tad.engine.checkpoint import read_checkpoint
 from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import evaluate
 from tad.files import run_folder
 from tad.pipeline import infer_run, pick_device, run, train_run
 from tad.report.manifest import checksum
 from tad.settings import load_settings, override_settings
-from tests.helpers import ROOT, TINY, call, read_json, sets, tiny_settings, write_data
+from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, tiny_settings, write_data
 
 FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "checkpoints", "tensorboard", "report")
 
@@ -73,6 +76,21 @@ def test_it_learns_what_there_is_to_learn(tmp_path, rng):
                                       "train.learning_rate=3e-3", "device=cpu", "seed=%d" % rng.randint(100)])
     metrics, _ = run(settings, str(tmp_path / "run"))
     assert metrics["mAP"]["0.5"] > 0.7
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name):
+    small = ("detector=" + name,) + SHORT + SMALL[name]
+    config, folder = write_data(tmp_path, rng), str(tmp_path / "run")
+    train_run(load_settings(config, small + ("train.steps=6",)), folder)
+    newest = sorted(os.listdir(os.path.join(folder, "checkpoints")))[-1]
+    before = read_checkpoint(os.path.join(folder, "checkpoints", newest))
+    os.unlink(os.path.join(folder, "checkpoints", newest))
+    train_run(load_settings(config, small + ("train.steps=6",)), folder, resume=True)
+    after = read_checkpoint(os.path.join(folder, "checkpoints", newest))
+    assert all(torch.equal(before.tensors[key], value) for key, value in after.tensors.items())
+    infer_run(folder)
+    assert read_json(os.path.join(folder, "detections.json"))["results"]["rec_3"]
 
 
 @pytest.mark.parametrize("name", shipped_configs())

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from tad import settings as settings_module
 from tad.config import Settings
 from tad.errors import UserError
 from tad.settings import (
@@ -105,7 +106,7 @@ def test_every_default_is_valid_and_explained():
     ("seed: 99999999999999999999\n", ["seed", "at most"]),
     ("seed: -1\n", ["at least 0"]),
     ("seed: 1:30\n", ["'seed' must be a whole number", "'1:30'"]),
-    ("loss:\n  tiou: 1:30.5\n", ["'loss.tiou' must be a number", "'1:30.5'"]),
+    ("deeplab:\n  tiou_weight: 1:30.5\n", ["'deeplab.tiou_weight' must be a number", "'1:30.5'"]),
     ("dataset:\n  train_subset: [a]\n", ["must be text"]),
     ("train:\n  steps: 5\ntrain:\n  batch: 2\n", ["'train' stands there twice", "line 3"]),
     ("train: [\n", ["not valid YAML", "line"]),
@@ -162,4 +163,12 @@ def test_settings_are_read_only_and_replace_makes_copies():
 
 
 def test_flatten():
-    assert flatten({"train": {"steps": 5}, "seed": 1, "loss": None}, "x") == {"train.steps": 5, "seed": 1}
+    assert flatten({"train": {"steps": 5}, "seed": 1, "deeplab": None}, "x") == {"train.steps": 5, "seed": 1}
+
+
+def test_only_the_chosen_detectors_settings_are_kept(monkeypatch):
+    """A section of another detector would be a setting without effect."""
+    monkeypatch.setattr(settings_module, "DETECTORS", ("deeplab", "train"))  # as if `train` belonged to another one
+    assert "train" not in settings_to_dict(load_settings()) and "deeplab" in settings_to_dict(load_settings())
+    with pytest.raises(UserError, match="'train.steps' is a setting of the detector 'train', but 'deeplab' is chosen"):
+        load_settings(None, ["train.steps=7"])

@@ -1,18 +1,26 @@
 """The detector ``deeplab``: its network, its targets and losses, and its decoding."""
 
+import math
+
 import numpy as np
 import torch
-from torch import nn
 
 from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou
 from tad.assignment.snippets import snippet_targets
+from tad.config import DeepLabSettings
+from tad.data.fitting import rounded_up
+from tad.detectors.base import Detector, out_of_reach
+from tad.errors import UserError
 from tad.losses import functional as losses
 from tad.models.deeplab import DeepLab
 from tad.postprocess.fusion import ScoredProposals, mean_inside
 from tad.proposals.grid import all_proposals, best_by_boundaries
+from tad.settings import replace
+
+MOST_PROPOSALS = 2 ** 28  # of one window: they take some 4 GiB
 
 
-class DeepLabDetector(nn.Module):
+class DeepLabDetector(Detector):
     """Per-snippet scores by DeepLab over time; proposals over (duration, start), judged on Align1D features.
 
     :param channels: width of the input features.
@@ -20,20 +28,57 @@ class DeepLabDetector(nn.Module):
     :param settings: :class:`tad.config.Settings`
     """
 
+    OPEN = ("max_duration",)
+
     def __init__(self, channels, classes, settings):
         super(DeepLabDetector, self).__init__()
         self.network = DeepLab(channels, classes, settings.deeplab)
         self.classes = classes
         self.settings = settings.deeplab
-        self.weights = settings.loss
+
+    @staticmethod
+    def fit(settings, longest):
+        """Proposals may be a quarter longer than the longest training action."""
+        length, shrink = settings.dataset.length, output_stride(settings.deeplab)
+        if length < 2 * shrink:
+            raise UserError("deeplab.strides shrink a clip %d times, so dataset.length must be at least %d, not %d"
+                            % (shrink, 2 * shrink, length))
+        duration = settings.deeplab.max_duration or max(1, min(length - 1, int(math.ceil(1.25 * longest)) + 1))
+        if duration >= length:
+            raise UserError("deeplab.max_duration (%d) must be below dataset.length (%d): a proposal lies inside its "
+                            "clip" % (duration, length))
+        return replace(settings, deeplab__max_duration=duration)
+
+    @staticmethod
+    def check(settings, durations):
+        """Actions longer than any proposal, atrous rates longer than the clip."""
+        deeplab, length = settings.deeplab, settings.dataset.length
+        # A boundary moves by up to its radius when offsets are added
+        reach = deeplab.max_duration + 2 * deeplab.boundary_radius
+        limit = min(length - 1, rounded_up(durations.max()))
+        out_of_reach((durations > reach) & (durations <= length),
+                     "last longer than any proposal (deeplab.max_duration: %d snippets)" % deeplab.max_duration,
+                     durations, "set deeplab.max_duration to %d or more" % limit)
+        check_rates(deeplab, length)
+        if 2 * deeplab.boundary_radius >= length:
+            raise UserError("deeplab.boundary_radius (%g snippets) makes every snippet of a window (dataset.length: "
+                            "%d) a boundary; set it below %g" % (deeplab.boundary_radius, length, length / 8.0))
+
+    @staticmethod
+    def check_stored(settings, weights, path):
+        """Layers without weights, and proposals without end."""
+        network, length = settings.deeplab, settings.dataset.length or 0
+        if max(network.blocks, 1) * len(network.strides) > weights or len(network.atrous_rates) > weights:
+            raise UserError("%s holds %d weights, too few for the network of its settings; give another one"
+                            % (path, weights))
+        proposals = length * min(length, network.max_duration or 0)
+        if proposals > MOST_PROPOSALS:
+            raise UserError("%s asks for %.2g proposals in one window (dataset.length %d, deeplab.max_duration %d), "
+                            "more than memory holds; lower them with --set"
+                            % (path, proposals, length, network.max_duration))
 
     def losses(self, features, clips, rng):
-        """The parts of the training loss of a batch, weighted: dict name -> scalar tensor.
-
-        :param features: ``(B, C, T)`` of the clips, on the detector's device.
-        :param clips: list of B :class:`tad.data.clips.Clip`
-        :param rng: :class:`numpy.random.RandomState` that samples proposals.
-        """
+        """The weighted parts of the training loss, by name; ``rng`` samples proposals."""
         device = features.device
         targets = [snippet_targets(clip.segments, clip.classes, self.classes, features.size(2), clip.valid,
                                    self.settings.boundary_radius) for clip in clips]
@@ -43,16 +88,16 @@ class DeepLabDetector(nn.Module):
         proposals, overlaps = self._sampled(clips, rng)
         logits = self.network.proposal_head(output.proposal_features, torch.from_numpy(proposals).to(features))
         overlaps = torch.from_numpy(overlaps).to(features)
-        scores, weights = output.scores, self.weights
+        scores, weights = output.scores, self.settings
         complete = (overlaps >= POSITIVE).to(features.dtype)
         starts_ends = sum(losses.balanced_logistic(scores.boundaries[:, side], boundaries[:, side], valid[:, 0])
                           for side in range(2))
         return {
-            "classes": weights.classes * losses.multi_label(scores.classes, classes, valid),
-            "boundaries": weights.boundaries * starts_ends,
-            "offsets": weights.offsets * losses.offset_l1(scores.offsets, offsets, boundaries),
-            "tiou": weights.tiou * losses.tiou_regression(logits[:, 0], overlaps),
-            "completeness": weights.completeness * losses.balanced_logistic(
+            "classes": weights.classes_weight * losses.multi_label(scores.classes, classes, valid),
+            "boundaries": weights.boundaries_weight * starts_ends,
+            "offsets": weights.offsets_weight * losses.offset_l1(scores.offsets, offsets, boundaries),
+            "tiou": weights.tiou_weight * losses.tiou_regression(logits[:, 0], overlaps),
+            "completeness": weights.completeness_weight * losses.balanced_logistic(
                 logits[:, 1], complete, torch.ones_like(complete)),
         }
 
@@ -92,3 +137,21 @@ class DeepLabDetector(nn.Module):
         product = starts[candidates[:, 0]] * ends[candidates[:, 1]]
         return ScoredProposals(segments, mean_inside(classes[:, :valid], segments), product,
                                quality[:, 0], quality[:, 1])
+
+
+def output_stride(deeplab):
+    """Snippets to one step of the encoder: :class:`tad.config.DeepLabSettings` -> int."""
+    return int(np.prod(deeplab.strides))
+
+
+def check_rates(deeplab, length):
+    """Refuse atrous rates that reach past a clip of ``length`` snippets; of the default ones some may."""
+    stride = output_stride(deeplab)
+    steps = length // stride
+    useless = [rate for rate in deeplab.atrous_rates if rate >= steps]
+    chosen = deeplab.atrous_rates != DeepLabSettings().atrous_rates
+    if len(useless) == len(deeplab.atrous_rates) or (useless and chosen):
+        raise UserError("deeplab.atrous_rates (%s) reach past the window, which is %d steps of the encoder "
+                        "(dataset.length %d / strides %d); keep every rate below %d, or set dataset.length to %d or "
+                        "more" % (", ".join(map(str, useless)), steps, length, stride, steps,
+                                  (max(useless) + 1) * stride))

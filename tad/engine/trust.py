@@ -7,11 +7,9 @@ import numpy as np
 
 from tad.compat import shapes_without_memory
 from tad.data.annotations import text
-from tad.detectors import build_detector
+from tad.detectors import DETECTORS, build_detector
 from tad.engine.training import misfits
 from tad.errors import UserError
-
-MOST_PROPOSALS = 2 ** 28  # of one window: they take some 4 GiB
 
 
 def check_meta(checkpoint, path):
@@ -48,20 +46,12 @@ def check_proportions(checkpoint, settings, path):
     :raises UserError: the network would be another one, or a window would have too many proposals.
     """
     weights, meta = checkpoint.group("averaged"), checkpoint.meta
-    network = settings.deeplab
-    if max(network.blocks, 1) * len(network.strides) > len(weights) or len(network.atrous_rates) > len(weights):
-        raise UserError("%s holds %d weights, too few for the network of its settings; give another one"
-                        % (path, len(weights)))
+    DETECTORS[settings.detector].check_stored(settings, len(weights), path)
     shapes = shapes_without_memory(lambda: build_detector(settings, meta["width"], len(meta["classes"])))
     wrong = [] if shapes is None else misfits(shapes, weights)
     if wrong:
         raise UserError("%s does not fit the configured detector; these weights differ: %s"
                         % (path, ", ".join(wrong[:4])))
-    length = settings.dataset.length or 0
-    proposals = length * min(length, network.max_duration or 0)
-    if proposals > MOST_PROPOSALS:
-        raise UserError("%s asks for %.2g proposals in one window (dataset.length %d, deeplab.max_duration %d), more "
-                        "than memory holds; lower them with --set" % (path, proposals, length, network.max_duration))
     spoiled = [name for name, value in weights.items() if not np.isfinite(value.numpy()).all()]
     if spoiled:
         raise UserError("%s has weights that are not finite, %s for one; give another one" % (path, spoiled[0]))

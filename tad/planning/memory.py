@@ -34,7 +34,7 @@ def measure_cost(settings, width, classes):
     :returns: :class:`Cost`; an upper bound for the bytes that a step holds for each window.
     """
     detector = build_detector(settings, width, classes).train()
-    clip = _made_up_clip(width, settings.dataset.length, settings)
+    clip = _made_up_clip(width, settings.dataset.length)
     counted = []
     hooks = [module.register_forward_hook(lambda _, __, output: counted.append(output.numel() * output.element_size()))
              for module in detector.modules() if not list(module.children())]
@@ -53,9 +53,9 @@ def _step(detector, features, clip):
     sum(detector.losses(features, [clip], np.random.RandomState(0)).values()).backward()
 
 
-def _made_up_clip(width, length, settings):
+def _made_up_clip(width, length):
     features = np.random.RandomState(0).standard_normal((width, length)).astype(np.float32)
-    longest = float(settings.deeplab.max_duration)
+    longest = 0.5 * length
     segments = np.array([[0.0, max(1.0, 0.5 * longest)], [0.25 * length, 0.25 * length + longest]])
     return Clip("made up", features, length, TimeGrid(0.5, 1.0), segments, np.zeros(2, np.int64), -np.inf, np.inf)
 

@@ -8,19 +8,14 @@ from tad import compat
 from tad.config import Settings
 from tad.data.annotations import class_names, in_subset
 from tad.data.features import FeatureStore
-from tad.data.fitting import (
-    LONGEST_WINDOW,
-    RESCALED_LENGTH,
-    WINDOW_ACTIONS,
-    action_durations,
-    fit_settings,
-    output_stride,
-)
+from tad.data.fitting import LONGEST_WINDOW, RESCALED_LENGTH, WINDOW_ACTIONS, action_durations
 from tad.data.recipe import find_recipe, read_recipe, with_recipe
 from tad.data.sources import check_learnable, load_sources, readable_shapes
+from tad.detectors.deeplab import output_stride
 from tad.errors import UserError, reporter
 from tad.planning.feasible import check_feasible, check_snippets, window_count
 from tad.planning.find import choose_subsets
+from tad.planning.fitting import fit_settings
 from tad.planning.memory import LARGEST_BATCH, SHARE, fitting_batch, free_memory, measure_cost
 from tad.planning.timing import Measured, infer_timing
 from tad.settings import replace
@@ -149,7 +144,7 @@ def _shape_choices(settings, sources, timing, wishes):
     else:
         mode, why = "windows", "recordings of different lengths at one rate"
     if mode == "rescale":
-        same = timing.same_length and 2 * output_stride(settings) <= sources[0].snippets <= LONGEST_WINDOW
+        same = timing.same_length and 2 * output_stride(settings.deeplab) <= sources[0].snippets <= LONGEST_WINDOW
         settings = replace(settings, dataset__length=sources[0].snippets if same else RESCALED_LENGTH)
         length_why = "that number, so that nothing is resampled" if same else "ActivityNet's custom"
     durations = action_durations(sources, settings)
@@ -163,13 +158,13 @@ def _shape_choices(settings, sources, timing, wishes):
                       "action, inside the window"),
                Choice("deeplab.strides", list(fitted.deeplab.strides), "%d snippets to a step of the encoder: the "
                       "shortest tenth of the actions lasts up to %.3g snippets"
-                      % (output_stride(fitted), np.quantile(durations, 0.1)))]
+                      % (output_stride(fitted.deeplab), np.quantile(durations, 0.1)))]
     if mode == "windows" and WINDOW_ACTIONS * durations.max() > LONGEST_WINDOW:
         times = int(np.ceil(WINDOW_ACTIONS * durations.max() / BRISK_WINDOW))
         choices.append(Choice("dataset", None, "the longest action lasts %d snippets: long windows and slow "
                               "training; features with a stride %d times as long would do (tad data features)"
                               % (durations.max(), times)))
-    steps = fitted.dataset.length // output_stride(fitted)
+    steps = fitted.dataset.length // output_stride(fitted.deeplab)
     rates = [rate for rate in fitted.deeplab.atrous_rates if rate < steps] or [1]
     if len(rates) < len(fitted.deeplab.atrous_rates):
         fitted = replace(fitted, deeplab__atrous_rates=tuple(rates))
@@ -217,7 +212,8 @@ def _size_choices(settings, sources, recipe, classes):
         settings = choose("deeplab.input_dropout", 0.2, "flattened windows: channels that repeat each other")
     shares = _shares(sources, classes)
     if classes > 1 and shares.min() < RARE:
-        settings = choose("loss.classes", 3.0, "the rarest class fills %.2g%% of the time" % (100 * shares.min()))
+        settings = choose("deeplab.classes_weight", 3.0, "the rarest class fills %.2g%% of the time"
+                          % (100 * shares.min()))
     return settings, choices
 
 

@@ -27,7 +27,7 @@ def plan_lines(path, plan, picture):
     lines += ["dataset:", "  annotations: " + quoted_yaml(relative_to(dataset.annotations, folder)),
               "  features: " + quoted_yaml(relative_to(dataset.features, folder))]
     lines += _section("dataset", plan.choices)
-    for section in ("augment", "deeplab", "loss", "train"):
+    for section in ("augment", "deeplab", "train"):
         body = _section(section, plan.choices)
         if body:
             lines += [section + ":"] + body

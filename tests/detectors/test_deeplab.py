@@ -43,7 +43,7 @@ def test_each_weight_scales_its_own_part_and_no_other(rng, part):
     torch.manual_seed(3)
     plain = detector()
     torch.manual_seed(3)
-    weighted = detector("loss.%s=%g" % (part, 3 * getattr(plain.weights, part)))
+    weighted = detector("deeplab.%s_weight=%g" % (part, 3 * getattr(plain.settings, part + "_weight")))
     before = {name: float(value.detach()) for name, value in
               plain.losses(features, clips, np.random.RandomState(5)).items()}
     after = {name: float(value.detach()) for name, value in

@@ -5,11 +5,11 @@ import warnings
 import numpy as np
 import pytest
 
-from tad.data.fitting import fit_settings
 from tad.data.sources import Source
 from tad.data.timegrid import TimeGrid
 from tad.errors import DataWarning, UserError
 from tad.planning.feasible import check_feasible, window_count
+from tad.planning.fitting import fit_settings
 from tad.settings import load_settings
 
 

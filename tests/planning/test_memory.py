@@ -29,7 +29,7 @@ def test_the_cost_is_above_what_autograd_keeps():
     chosen, kept = settings(64), {}
     detector = build_detector(chosen, 10, 3).train()
     own = {weight.data_ptr() for weight in detector.parameters()}
-    clip = _made_up_clip(10, 64, chosen)
+    clip = _made_up_clip(10, 64)
 
     def keep(tensor):
         if tensor.data_ptr() not in own:

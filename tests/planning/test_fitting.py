@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from tad.data.fitting import LONGEST_WINDOW, SHORTEST_WINDOW, fit_settings, longest_action
+from tad.data.fitting import LONGEST_WINDOW, SHORTEST_WINDOW, longest_action
 from tad.data.sources import Source
 from tad.data.timegrid import TimeGrid
 from tad.errors import UserError
+from tad.planning.fitting import fit_settings
 from tad.settings import load_settings
 
 

@@ -5,12 +5,10 @@ values that were used are in the run folder's ``config.yaml``. "Snippets" are st
 """
 
 from dataclasses import dataclass, field
-from typing import Optional, Tuple
+from typing import Optional
 
-
-def setting(default, doc, minimum=None, maximum=None, choices=None, odd=False):
-    """A field with its explanation and the values it may take."""
-    return field(default=default, metadata={"doc": doc, "min": minimum, "max": maximum, "choices": choices, "odd": odd})
+from tad.config.deeplab import DeepLabSettings
+from tad.config.fields import setting
 
 
 @dataclass(frozen=True)
@@ -52,41 +50,6 @@ class AugmentSettings:
     scale: float = setting(0.1, "deviation of the random gain of each channel", minimum=0.0)
     splice: float = setting(0.0, "probability of joining a window from pieces of several recordings",
                             minimum=0.0, maximum=1.0)
-
-
-@dataclass(frozen=True)
-class DeepLabSettings:
-    """The detector ``deeplab``: DeepLabv3+ over time, and a proposal head on Align1D features."""
-
-    width: int = setting(128, "channels of the encoder and decoder", minimum=8)
-    strides: Tuple[int, ...] = setting((1, 2, 2), "stride of each encoder stage; their product is the output stride",
-                                       minimum=1, maximum=4)
-    blocks: int = setting(2, "residual blocks in each encoder stage", minimum=1)
-    kernel: int = setting(3, "kernel size of the encoder's convolutions", minimum=1, odd=True)
-    atrous_rates: Tuple[int, ...] = setting((2, 4, 8), "rates of the parallel atrous convolutions, in encoder steps",
-                                            minimum=1)
-    dropout: float = setting(0.2, "dropout before the classifiers and inside the proposal head",
-                             minimum=0.0, maximum=0.95)
-    input_dropout: float = setting(0.0, "dropout of whole input channels", minimum=0.0, maximum=0.95)
-    boundary_radius: float = setting(1.5, "snippets beside a start or end that learn it and their distance to it",
-                                     minimum=0.5)
-    max_duration: Optional[int] = setting(None, "longest proposal in snippets", minimum=1)
-    proposal_width: int = setting(32, "channels that Align1D samples", minimum=4)
-    proposal_bins: int = setting(24, "Align1D bins over a proposal with its context", minimum=4)
-    context: float = setting(0.5, "a proposal is widened at each end by this part of its duration", minimum=0.0)
-    samples: int = setting(96, "proposals sampled from each training window, a third from each tIoU range", minimum=3)
-    candidates: int = setting(800, "proposals of a window that reach the proposal head at inference", minimum=1)
-
-
-@dataclass(frozen=True)
-class LossSettings:
-    """Weights of the parts of the training loss."""
-
-    classes: float = setting(1.0, "multi-label class scores of the snippets", minimum=0.0)
-    boundaries: float = setting(1.0, "start and end probabilities", minimum=0.0)
-    offsets: float = setting(1.0, "distance from a snippet to the boundary beside it", minimum=0.0)
-    tiou: float = setting(5.0, "regression of a proposal's tIoU", minimum=0.0)
-    completeness: float = setting(1.0, "whether a proposal covers a whole action", minimum=0.0)
 
 
 @dataclass(frozen=True)
@@ -132,6 +95,11 @@ class EvaluationSettings:
     tiou: str = setting("0.3:0.1:0.7", "tIoU thresholds, first:step:last (both ends included) or a list 0.5,0.75")
 
 
+DETECTORS = (
+    "deeplab",
+)  # each the name of a section below; only the chosen one's settings hold
+
+
 @dataclass(frozen=True)
 class Settings:
     """One run."""
@@ -139,11 +107,11 @@ class Settings:
     seed: int = setting(0, "every random number of a run follows from it", minimum=0, maximum=2 ** 32 - 1)
     device: str = setting("auto", "auto, cpu or cuda:N")
     threads: Optional[int] = setting(None, "CPU threads of PyTorch; null leaves PyTorch's own choice", minimum=1)
-    detector: str = setting("deeplab", "which detector", choices=("deeplab",))
+    detector: str = setting("deeplab", "which detector; its own settings stand in the section of its name",
+                            choices=DETECTORS)
     dataset: DatasetSettings = field(default_factory=DatasetSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     deeplab: DeepLabSettings = field(default_factory=DeepLabSettings)
-    loss: LossSettings = field(default_factory=LossSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     postprocess: PostprocessSettings = field(default_factory=PostprocessSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

@@ -1,0 +1,77 @@
+"""What the rest of the package asks of a detector."""
+
+import warnings
+
+from torch import nn
+
+from tad.errors import DataWarning, UserError
+
+MOST_OUT_OF_REACH = 0.5  # part of the actions that must be out of reach before a training is refused
+
+
+class Detector(nn.Module):
+    """A network with its training targets and losses, and its decoding.
+
+    Subclasses take ``(channels, classes, settings)``: the width of the features, the number of classes, and the
+    resolved :class:`tad.config.Settings`, whose section of the detector's name is theirs. ``OPEN`` names the settings
+    in it that :meth:`fit` fills in.
+    """
+
+    OPEN = ()
+
+    @staticmethod
+    def fit(settings, longest):
+        """Settings with what the detector's section leaves open (``None``) derived from the training data.
+
+        :param settings: :class:`tad.config.Settings` with ``dataset.length`` set.
+        :param longest: duration of the longest training action in snippets of a clip, at least 1.
+        :raises UserError: a setting cannot work with clips of that length.
+        """
+        return settings
+
+    @staticmethod
+    def check(settings, durations):
+        """Refuse settings, resolved by :meth:`fit`, with which most training actions are out of reach; warn of some.
+
+        :param durations: of all training actions, float64 ``(N,)`` in snippets of a clip, N > 0.
+        :raises UserError: one sentence that names the setting and a value that works.
+        """
+
+    @staticmethod
+    def check_stored(settings, weights, path):
+        """Refuse settings of a strange checkpoint that ask for far more than its weights or the memory hold.
+
+        Called before the network is built. :param weights: number of tensors in the file at ``path``.
+
+        :raises UserError: names the file and the setting.
+        """
+
+    def losses(self, features, clips, rng):
+        """The weighted parts of the training loss of a batch: dict name -> scalar tensor.
+
+        :param features: float32 ``(B, C, T)`` of the clips, on the detector's device.
+        :param clips: list of B :class:`tad.data.clips.Clip`
+        :param rng: :class:`numpy.random.RandomState`, the only source of random numbers besides dropout.
+        """
+        raise NotImplementedError
+
+    def propose(self, features, clips):
+        """Scored proposals of each clip, without gradients: B :class:`tad.postprocess.fusion.ScoredProposals`."""
+        raise NotImplementedError
+
+
+def out_of_reach(mask, what, durations, fix):
+    """Warn of some training actions that can never be found, refuse most.
+
+    :param mask: bool ``(N,)``, the actions that cannot; ``what`` is wrong with them and the ``fix``, for the message.
+    :param durations: of all of them, in snippets.
+    :raises UserError: more than half of the actions are out of reach.
+    """
+    count = int(mask.sum())
+    if not count:
+        return
+    message = "%d of the %d training actions %s; the longest lasts %.4g snippets; %s" % (
+        count, len(durations), what, durations.max(), fix)
+    if count > MOST_OUT_OF_REACH * len(durations):
+        raise UserError(message)
+    warnings.warn(message, DataWarning, stacklevel=4)

@@ -1,0 +1,105 @@
+"""What the package asks of every detector: it learns, repeats, decodes sanely, and survives the borders."""
+
+import numpy as np
+import pytest
+import torch
+
+from tad.config import DETECTORS
+from tad.data.augment import random_clip
+from tad.data.clips import cut_windows
+from tad.detectors import build_detector
+from tad.engine.training import start, train_step
+from tests.helpers import make_source, tiny_settings
+
+CLASSES, WIDTH, LENGTH = 3, 4, 32
+
+every = pytest.mark.parametrize("name", DETECTORS)
+
+
+def settings_of(name, *assignments):
+    from tad.detectors import DETECTORS as KINDS
+    return KINDS[name].fit(tiny_settings(*assignments, detector=name), 12.0)
+
+
+def batch_of(rng, settings, lengths=(60, 20, 40), actions=3):
+    made = [make_source(rng, length, actions=actions, classes=CLASSES, name=str(index))
+            for index, length in enumerate(lengths)]
+    read = {source.id: features for source, features in made}.__getitem__
+    clips = [random_clip([source for source, _ in made], read, settings.augment, "windows", LENGTH, 0, number)
+             for number in range(3)]
+    return clips, torch.stack([torch.from_numpy(clip.features) for clip in clips])
+
+
+@every
+def test_the_loss_falls_and_stays_finite(name, rng):
+    settings = settings_of(name, "train.steps=30", "train.learning_rate=0.01")
+    torch.manual_seed(0)
+    progress = start(build_detector(settings, WIDTH, CLASSES), settings)
+    clips, _ = batch_of(rng, settings)
+    totals = []
+    for step in range(30):
+        totals.append(float(train_step(progress._replace(step=step), clips, settings, "cpu")["total"]))
+    assert np.isfinite(totals).all() and np.mean(totals[-5:]) < 0.9 * np.mean(totals[:5])
+
+
+@every
+def test_the_same_seed_gives_the_same_losses(name, rng):
+    settings = settings_of(name)
+    clips, features = batch_of(rng, settings)
+    found = []
+    for _ in range(2):
+        torch.manual_seed(4)
+        detector = build_detector(settings, WIDTH, CLASSES).train()
+        found.append({part: float(value.detach())
+                      for part, value in detector.losses(features, clips, np.random.RandomState(5)).items()})
+    assert found[0] == found[1]
+
+
+@every
+@pytest.mark.parametrize("lengths, actions", [((60, 20), 0), ((1, 2), 1), ((2,), 0), ((500,), 40)])
+def test_borders_of_training(name, rng, lengths, actions):
+    """No action, one snippet, more actions than snippets of a window."""
+    settings = settings_of(name)
+    clips, features = batch_of(rng, settings, lengths, actions)
+    detector = build_detector(settings, WIDTH, CLASSES).train()
+    parts = detector.losses(features, clips, rng)
+    total = sum(parts.values())
+    total.backward()
+    assert np.isfinite(float(total.detach()))
+    assert all(parameter.grad is None or bool(torch.isfinite(parameter.grad).all())
+               for parameter in detector.parameters())
+
+
+@every
+@pytest.mark.parametrize("snippets", [1, 2, 3, 20, 32, 75])
+def test_proposals_are_segments_with_probabilities(name, rng, snippets):
+    settings = settings_of(name)
+    source, features = make_source(rng, snippets, actions=0, classes=CLASSES)
+    clips = list(cut_windows(source, features, settings.dataset, LENGTH))
+    detector = build_detector(settings, WIDTH, CLASSES).eval()
+    with torch.no_grad():
+        found = detector.propose(torch.stack([torch.from_numpy(clip.features) for clip in clips]), clips)
+    assert len(found) == len(clips)
+    for scored in found:
+        count = len(scored.segments)
+        assert scored.segments.dtype == np.float64 and scored.segments.shape == (count, 2)
+        assert (scored.segments[:, 1] > scored.segments[:, 0]).all()
+        assert scored.classes.shape == (count, CLASSES)
+        for values in (scored.classes, scored.boundaries, scored.tiou, scored.completeness):
+            assert len(values) == count and np.isfinite(values).all() and (0 <= values).all() and (values <= 1).all()
+
+
+@every
+def test_a_clip_is_judged_alone(name, rng):
+    """What else lies in the batch changes nothing but the last bits."""
+    settings = settings_of(name)
+    clips, features = batch_of(rng, settings)
+    torch.manual_seed(1)
+    detector = build_detector(settings, WIDTH, CLASSES).eval()
+    with torch.no_grad():
+        together = detector.propose(features, clips)
+        alone = [detector.propose(features[index:index + 1], [clip])[0] for index, clip in enumerate(clips)]
+    for first, second in zip(together, alone):
+        order, other = (np.lexsort(scored.segments.round(3).T) for scored in (first, second))
+        np.testing.assert_allclose(first.segments[order], second.segments[other], atol=1e-4)
+        np.testing.assert_allclose(first.classes[order], second.classes[other], atol=1e-4)
