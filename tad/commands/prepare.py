@@ -23,9 +23,9 @@ def add_prepare(verbs):
     verb.add_argument("dataset", choices=[name for name, _ in NEEDED], help="which data set")
     verb.add_argument("source", metavar="FOLDER", help="where its files are")
     verb.add_argument("--output", metavar="FOLDER", help="gets the files; without it, they are only compared")
-    verb.add_argument("--features", metavar="PATH", help="THUMOS14's TSN features: a folder of rgb_val.h5, rgb_test.h5, "
-                      "flow_val.h5 and flow_test.h5, or one HDF5 file with groups of these names; makes features.json, "
-                      "which joins them without copying")
+    verb.add_argument("--features", metavar="PATH", help="THUMOS14's TSN features: a folder of rgb_val.h5, "
+                      "rgb_test.h5, flow_val.h5 and flow_test.h5, or one HDF5 file with groups of these names; makes "
+                      "features.json, which joins them without copying")
     verb.add_argument("--stride", type=int, default=5, metavar="N", help="with --features: frames from one snippet to "
                       "the next (default: %(default)s, as G-TAD)")
     verb.add_argument("--scores", metavar="FILE", help="ActivityNet, HACS: the score file, if it is not in FOLDER")

@@ -79,6 +79,8 @@ class PostprocessSettings:
     boundary_power: float = setting(0.5, "exponent of startness x endness", minimum=0.0)
     tiou_power: float = setting(0.5, "exponent of the predicted tIoU", minimum=0.0)
     completeness_power: float = setting(0.5, "exponent of the predicted completeness", minimum=0.0)
+    classes_per_recording: Optional[int] = setting(None, "where a recording has external scores, detect only so many "
+                                                         "classes in it, the best by them; null: all", minimum=1)
     classes_per_proposal: int = setting(3, "labels that one proposal may give", minimum=1)
     method: str = setting("soft_nms", "how overlapping detections are thinned", choices=("soft_nms", "nms", "none"))
     per_class: bool = setting(True, "thin within each class; else across all of them")

@@ -113,7 +113,8 @@ def _read_actions(path):
     """Segments and :class:`Facts` by video."""
     document = read_json(path, "annotations")
     if not isinstance(document, dict) or not document:
-        raise UserError('%s must be {video: {"duration_second", "duration_frame", "feature_frame", "annotations"}}' % path)
+        raise UserError('%s must be {video: {"duration_second", "duration_frame", "feature_frame", "annotations"}}'
+                        % path)
     segments, facts = OrderedDict(), {}
     for name, entry in document.items():
         text(name, "%s: the name of a video" % path)

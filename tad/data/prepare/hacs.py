@@ -44,7 +44,8 @@ def prepare(folder, scores=None):
                           % (counts[subset], subset, SEGMENTS, VIDEOS.get(subset, 0)))
              for subset in sorted(set(counts) | set(VIDEOS)) if counts[subset] != VIDEOS.get(subset, 0)]
     if len(labels) != CLASSES:
-        found.append(Disagreement("counts", "", "%d classes in %s, %d in the README" % (len(labels), SEGMENTS, CLASSES)))
+        found.append(Disagreement("counts", "", "%d classes in %s, %d in the README"
+                                  % (len(labels), SEGMENTS, CLASSES)))
     for one in recordings:
         if one.duration_s is None:
             found.append(Disagreement("no duration", one.id, "subset %s" % one.subset))

@@ -82,7 +82,8 @@ def classes_together(recordings, place):
             same[labels] += one[:2] == other[:2]
             if recording.id not in videos[labels]:
                 videos[labels].append(recording.id)
-    return [Disagreement("classes together", "", _pair_text(labels, number, same[labels], totals, videos[labels], place))
+    return [Disagreement("classes together", "",
+                         _pair_text(labels, number, same[labels], totals, videos[labels], place))
             for labels, number in pairs.most_common()]
 
 

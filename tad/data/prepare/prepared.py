@@ -47,7 +47,8 @@ def check_folder(folder, force):
         raise UserError("--output %s is a file; give a folder" % folder)
     held = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     if held and not force:
-        raise UserError("%s holds '%s' already; choose another --output, or replace it with --force" % (folder, held[0]))
+        raise UserError("%s holds '%s' already; choose another --output, or replace it with --force"
+                        % (folder, held[0]))
     make_folder(folder)
     check_writable(os.path.join(folder, DISAGREEMENTS))
 

@@ -60,7 +60,7 @@ def prepare(folder):
     """
     sources, said = read_sources(folder)
     merged = OrderedDict()
-    for subset, name in TABLES:
+    for _, name in TABLES:
         for video, recording in sources.annotated[name].items():
             merged[video] = _timed(recording, sources.videos, os.path.join(folder, name))
     scored = [_without_ambiguous(recording) for recording in merged.values()]

@@ -68,8 +68,8 @@ def _blocked(sources, merged):
         late = int((recording.segments_s[:, 1] > recording.duration_s).sum())
         without = [place for place, annotated in sources.annotated.items()
                    if name not in annotated and any(other.subset in (TEST, "testing") for other in annotated.values())]
-        found.append(Disagreement("blocked", name, "its action is %s by test_info.mat, its %s are %s, %d of them past its "
-                                  "end; not in %s" % (video.labels[0], count(len(recording.labels), "instance"),
+        found.append(Disagreement("blocked", name, "its action is %s by test_info.mat, its %s are %s, %d of them past "
+                                  "its end; not in %s" % (video.labels[0], count(len(recording.labels), "instance"),
                                                       ", ".join(labels), late, ", ".join(without) or "none")))
     return found
 
@@ -217,8 +217,8 @@ def _frames_between(sources):
         other = tables[1].get(key, frames)
         if other != frames:
             differing_by[key[0]].append(max(abs(one - two) for one, two in zip(frames, other)))
-    return [Disagreement("frames between", name, "%s of test_Annotation.csv and thumos14_test_groundtruth.csv: up to %d "
-                         "frames" % (count(len(values), "instance"), max(values)))
+    return [Disagreement("frames between", name, "%s of test_Annotation.csv and thumos14_test_groundtruth.csv: up to "
+                         "%d frames" % (count(len(values), "instance"), max(values)))
             for name, values in sorted(differing_by.items())]
 
 

@@ -1,7 +1,7 @@
 """THUMOS14's two-stream features as one list of files: ``rgb_val``, ``flow_val``, ``rgb_test``, ``flow_test``.
 
-G-TAD's and VSGN's TSN features have one row a frame (``allfrms``), of which G-TAD reads each fifth, in HDF5 files with a
-dataset a video. Other strides are recognised by the number of rows.
+G-TAD's and VSGN's TSN features have one row a frame (``allfrms``), of which G-TAD reads each fifth, in HDF5 files with
+a dataset a video. Other strides are recognised by the number of rows.
 """
 
 import os
@@ -92,7 +92,7 @@ def _shapes(streams, entries):
 
 
 def _faults(shapes, entries, own):
-    """Videos that a stream lacks, and those with more than a snippet's difference to their frames or the other stream."""
+    """Videos that a stream lacks, and those whose streams differ from each other or from the video's frames."""
     for name, entry in entries.items():
         rows = [lengths[name][0] if name in lengths else None for lengths in shapes]
         missing = [stream for stream, length in zip(STREAMS, rows) if length is None]
