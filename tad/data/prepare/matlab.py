@@ -32,11 +32,12 @@ def read_struct(path, variable):
     :raises UserError: the file cannot be read, holds more than text and numbers, or has no such struct.
     """
     try:
-        if os.path.getsize(path) > MOST_BYTES:
+        size = os.path.getsize(path)
+        if size > MOST_BYTES:
             raise UserError("the MATLAB file %s is larger than %d MiB, which no list of videos is"
                             % (path, MOST_BYTES // 2 ** 20))
         with open(path, "rb") as stream:
-            content = stream.read(MOST_BYTES)
+            content = stream.read(size)
     except OSError as error:
         raise UserError("cannot read the MATLAB file %s: %s" % (path, error.strerror))
     try:

@@ -62,7 +62,8 @@ def prepare(folder):
     merged = OrderedDict()
     for _, name in TABLES:
         for video, recording in sources.annotated[name].items():
-            merged[video] = _timed(recording, sources.videos, os.path.join(folder, name))
+            listed = sources.videos[video]
+            merged[video] = recording._replace(duration_s=listed.frames / listed.fps, fps=listed.fps)
     scored = [_without_ambiguous(recording) for recording in merged.values()]
     frames = {name: {"frames": sources.videos[name].frames} for name in merged}
     files = OrderedDict([("annotations.json", database(scored, frames)),
@@ -97,6 +98,7 @@ def read_sources(folder):
     for subset, name in TABLES:
         rows[name] = read_rows(paths[name], COLUMNS)
         annotated[name] = make_recordings(_by_video(rows[name], "video", "start", "end", _named), subset)
+        _check_listed(annotated[name], videos, paths[name])
     if GROUND_TRUTH in paths:
         rows[GROUND_TRUTH] = read_rows(paths[GROUND_TRUTH], TRUTH_COLUMNS)
         annotated[GROUND_TRUTH] = make_recordings(
@@ -165,13 +167,11 @@ def _class_numbers(path):
     return document
 
 
-def _timed(recording, videos, path):
-    """The recording with the frame rate of the list of videos, and the time that its frames last."""
-    if recording.id not in videos:
+def _check_listed(names, videos, path):
+    unlisted = [name for name in names if name not in videos]
+    if unlisted:
         raise UserError("%s has instances of '%.60s', which no list of videos (%s) has"
-                        % (path, recording.id, ", ".join(name for _, name in LISTS)))
-    video = videos[recording.id]
-    return recording._replace(duration_s=video.frames / video.fps, fps=video.fps)
+                        % (path, unlisted[0], ", ".join(name for _, name in LISTS)))
 
 
 def _without_ambiguous(recording):
