@@ -18,6 +18,7 @@ from tad.errors import UserError
 
 ACTIONS, INFO, NAMES = "anet_anno_action.json", "video_info_new.csv", "action_name.csv"
 OFFICIAL = "activity_net.v1-3.min.json"  # the organizers' own annotations, compared if they are there
+SAMPLE = "sample_detection_prediction.json"  # the organizers' example, with all videos of the subset validation
 SCORES = ("cuhk_val_simp_share.json", "cuhk_val_simp_7.json")
 COLUMNS = ("video", "numFrame", "seconds", "fps", "rfps", "subset", "featureFrame")
 SCORED = "validation"
@@ -50,7 +51,7 @@ def prepare(folder, scores=None):
     :returns: :class:`tad.data.prepare.prepared.Prepared`
     :raises UserError: a needed file is missing, or one cannot be understood.
     """
-    paths = {name: os.path.join(folder, name) for name in (ACTIONS, INFO, NAMES, OFFICIAL) + SCORES}
+    paths = {name: os.path.join(folder, name) for name in (ACTIONS, INFO, NAMES, OFFICIAL, SAMPLE) + SCORES}
     missing = [name for name in (ACTIONS, INFO) if not os.path.isfile(paths[name])]
     if missing:
         raise UserError("%s has no %s; ActivityNet needs %s and %s" % (folder, missing[0], ACTIONS, INFO))
@@ -77,6 +78,7 @@ def prepare(folder, scores=None):
     files = OrderedDict([("annotations.json", database(recordings, extra))])
     labels = {label for one in recordings for label in one.labels}
     found += _names(paths, labels, said) + _official(paths[OFFICIAL], recordings, said)
+    found += _sample(paths[SAMPLE], recordings)
     scores = scores or next((paths[name] for name in SCORES if os.path.isfile(paths[name])), None)
     if scores is not None:
         files["external_scores.json"], more = with_scores(scores, False, recordings, "v_", labels)
@@ -193,3 +195,16 @@ def _official(path, recordings, said):
                                                                       mine[name].duration_s, INFO))
         for name in mine if name in official and official[name].duration_s is not None
         and abs(official[name].duration_s - mine[name].duration_s) > 0.1]
+
+
+def _sample(path, recordings):
+    """Videos that the organizers' example of a detections file has and the annotations do not."""
+    if not os.path.isfile(path):
+        return []
+    document = read_json(path, "detections")
+    results = document.get("results") if isinstance(document, dict) else None
+    if not isinstance(results, dict):
+        raise UserError('%s must hold {"results": {video: [...]}}' % path)
+    known = {one.id for one in recordings}
+    return [Disagreement("videos", "v_" + name, "is in %s and not in %s" % (SAMPLE, ACTIONS))
+            for name in sorted(results) if "v_" + name not in known]

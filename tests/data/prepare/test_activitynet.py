@@ -54,6 +54,8 @@ def test_files_that_agree(tmp_path):
     (edit("v_a", **segments((1, 3, "Curling"), (2, 4, "Polo"))), {"classes together", "several classes", "classes"}),
     (lambda folder: write_text(os.path.join(folder, "action_name.csv"), ["action", "Curlin"]), {"classes"}),
     (lambda folder: change_json(os.path.join(folder, ANNOTATIONS), lambda d: d.pop("v_c")), {"videos"}),
+    (lambda folder: write_json(os.path.join(folder, "sample_detection_prediction.json"),
+                               {"results": {"a": [], "z": []}}), {"videos"}),
     (lambda folder: write_json(os.path.join(folder, "activity_net.v1-3.min.json"), {"database": {
         "a": {"subset": "training", "duration": 44}, "z": {"subset": "training"}}}), {"videos", "duration"}),
 ])
@@ -101,7 +103,7 @@ def test_the_score_file(tmp_path, capsys):
 
 
 # What docs/public-data.md says of the real files
-REAL = {"feature frames": 23, "frame rate": 2621, "features past the end": 5300, "several classes": 11,
+REAL = {"videos": 198, "feature frames": 23, "frame rate": 2621, "features past the end": 5300, "several classes": 11,
         "past the end": 13, "zero length": 12, "duplicate": 45, "overlap": 276, "classes together": 7}
 
 
