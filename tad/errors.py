@@ -34,13 +34,3 @@ def reporter(strict):
         warnings.warn("%s; %s" % (message, done), DataWarning, stacklevel=2)
 
     return tell
-
-
-def report_problem(message, strict):
-    """Tell of a problem in the data: a ``DataWarning``, or a ``UserError`` when ``strict``.
-
-    :param message: one sentence that names the recording or file and says what was done about it.
-    """
-    if strict:
-        raise UserError(message + " (--strict)")
-    warnings.warn(message, DataWarning, stacklevel=3)

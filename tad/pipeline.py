@@ -54,14 +54,16 @@ from tad.evaluation.thresholds import parse_thresholds
 from tad.files import check_writable, make_folder, run_folder, write_json
 from tad.planning.feasible import check_feasible
 from tad.planning.fitting import fit_settings
+from tad.postprocess.curves import CurveJoiner
 from tad.report.manifest import checksum, command_line, make_manifest, manifest_path
+from tad.report.snippet_scores import replaced_scores, scores_folder
 from tad.report.timeline import draw_timelines
 from tad.settings import flatten, settings_from_dict, settings_to_dict, write_settings
 
 # Settings that may change when a training is resumed, because no weight depends on them
 FREE_TO_CHANGE = ("device", "threads", "dataset.test_subset", "dataset.strict", "dataset.max_missing",
                   "dataset.allow_missing", "dataset.cache_mib", "train.workers",
-                  "train.checkpoint_every", "train.log_every", "postprocess.", "evaluation.")
+                  "train.checkpoint_every", "train.log_every", "postprocess.", "evaluation.", "report.")
 
 
 class Normalized(NamedTuple):
@@ -216,11 +218,15 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     sources, _ = load_sources(recordings, store, settings.dataset, trained.classes, len(trained.normalization.mean))
     scores = external_scores(external, trained.classes, [source.id for source in sources])
     detections, lines = {}, LogLines("infer", "recording", 0, len(sources))
-    for source in tqdm(sources, desc="infer", unit="recording", disable=None):
-        detections[source.id] = detect_source(trained, source, store, settings, device, scores.get(source.id))
-        if lines.due(len(detections)):
-            lines.say(len(detections))
-    write_detections(output, detections, trained.classes, left_out(recordings, sources))
+    with replaced_scores(scores_folder(output), [recording.id for recording in recordings]) as keep:
+        for source in tqdm(sources, desc="infer", unit="recording", disable=None):
+            detections[source.id], curves = detect_source(trained, source, store, settings, device,
+                                                          scores.get(source.id))
+            if curves is not None:
+                keep(source.id, curves)
+            if lines.due(len(detections)):
+                lines.say(len(detections))
+        write_detections(output, detections, trained.classes, left_out(recordings, sources))
     made = make_manifest(settings, device, command_line(), data_files(annotations, store.path, external),
                          used_recordings("test", recordings, sources))
     asked = {"subset": subset or dataset.test_subset, "external_scores": external}
@@ -229,15 +235,20 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
 
 
 def detect_source(trained, source, store, settings, device, external=None):
-    """Detections of one recording whose features were found good before.
+    """Detections of one recording whose features were found good before, and its curves.
 
+    :returns: :class:`tad.postprocess.fusion.Detections` in seconds, and :class:`tad.postprocess.curves.Curves`, or None
+        where the detector has none or ``report.curves`` is off.
     :raises UserError: they cannot be read any more, or are others.
     """
+    joiner = CurveJoiner(settings.dataset.length if settings.dataset.mode == "rescale" else source.snippets)
     try:
         rows = open_rows(store, source.id)
         if len(rows) != source.snippets:
             raise FeatureError("had %d snippets a moment ago, and now it has %d" % (source.snippets, len(rows)))
-        return detect(trained.detector, source, rows.map(trained.normalization.apply), settings, device, external)
+        found = detect(trained.detector, source, rows.map(trained.normalization.apply), settings, device, external,
+                       watch=joiner.add if settings.report.curves else None)
+        return found, joiner.joined()
     except FeatureError as error:
         raise UserError("%s %s; its features changed while they were used; mend them and start again"
                         % (source.id, error))

@@ -16,7 +16,9 @@ from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import evaluate
 from tad.files import run_folder
 from tad.pipeline import infer_run, pick_device, run, train_run
+from tad.report.inputs import Asked, read_runs
 from tad.report.manifest import checksum
+from tad.report.snippet_scores import read_scores
 from tad.settings import load_settings, override_settings
 from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, tiny_settings, write_data
 
@@ -96,7 +98,8 @@ def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name):
 @pytest.mark.parametrize("name", shipped_configs())
 def test_every_shipped_configuration_trains_infers_and_scores(tmp_path, name):
     """Two steps and a smaller network; everything else as it is shipped."""
-    settings = load_settings(os.path.join(CONFIGS, name + ".yaml"), ["train.steps=2", "deeplab.width=16"])
+    path = os.path.join(CONFIGS, name + ".yaml")
+    settings = load_settings(path, ["train.steps=2", load_settings(path).detector + ".width=16"])
     metrics, pictures = run(settings, str(tmp_path))
     assert metrics["recordings"] == len(pictures) >= 1
 
@@ -223,6 +226,31 @@ def test_infer_on_another_subset_and_with_other_settings(tmp_path, rng):
     few = infer_run(folder, str(tmp_path / "few.json"), override=lambda settings: override_settings(
         settings, ["postprocess.top_k=2"]))[1]
     assert len(few["rec_3"].scores) == 2
+
+
+@pytest.mark.parametrize("mode", ["windows", "rescale"])
+def test_inference_keeps_the_curves_that_the_report_draws(tmp_path, rng, mode):
+    config = write_data(tmp_path, rng, tested=2)
+    folder = str(tmp_path / "run")
+    train_run(load_settings(config, TINY + ("dataset.mode=" + mode,)), folder)
+    path = infer_run(folder)[0]
+    drawn = read_runs([folder], Asked())[0].scores
+    assert sorted(os.listdir(drawn)) == ["rec_2.npz", "rec_3.npz"]
+    for name, snippets in (("rec_2", 50), ("rec_3", 40)):
+        found = read_scores(drawn, name)
+        assert set(found) == {"times", "actionness", "startness", "endness"}
+        if mode == "windows":
+            np.testing.assert_allclose(found["times"], (np.arange(snippets) * 16 + 8) / 25.0, atol=1e-4)
+        assert all(0 <= found[key].min() < found[key].max() <= 1 for key in found if key != "times")
+
+    def without(settings):
+        return override_settings(settings, ["report.curves=false"])
+
+    lone = infer_run(folder, str(tmp_path / "found.json"))[0]
+    assert os.path.isdir(str(tmp_path / "found.scores"))
+    before = read_json(path)
+    assert read_json(lone) == before and read_json(infer_run(folder, override=without)[0]) == before
+    assert os.listdir(drawn) == [], "those of an earlier inference"
 
 
 def test_detections_say_how_they_were_made(tmp_path, rng):

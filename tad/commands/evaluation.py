@@ -16,11 +16,7 @@ def add(verbs):
     verb.add_argument("--output", metavar="FILE", help="also write the metrics as JSON")
     verb.add_argument("--measure", default="map", metavar="LIST", help="of map, ar, snippets, segmentation "
                       "(default: %(default)s)")
-    rules = verb.add_argument_group("what counts")
-    rules.add_argument("--class-map", metavar="FILE", help="new names for the labels of the detections")
-    rules.add_argument("--blocked", metavar="FILE", help="ids of recordings that do not count")
-    rules.add_argument("--ignore-label", action="append", default=[], metavar="LABEL",
-                       help="of ambiguous instances, such as Ambiguous of THUMOS14; may be repeated")
+    add_rules(verb.add_argument_group("what counts"))
     other = verb.add_argument_group("measures other than map")
     other.add_argument("--proposal-tiou", default="0.5:0.05:0.95", metavar="THRESHOLDS",
                        help="of ar (default: %(default)s)")
@@ -41,10 +37,18 @@ def add(verbs):
     verb.set_defaults(run=_eval)
 
 
+def add_rules(group):
+    """The options of what counts."""
+    group.add_argument("--class-map", metavar="FILE", help="new names for the labels of the detections")
+    group.add_argument("--blocked", metavar="FILE", help="ids of recordings that do not count")
+    group.add_argument("--ignore-label", action="append", default=[], metavar="LABEL",
+                       help="of ambiguous instances, such as Ambiguous of THUMOS14; may be repeated")
+
+
 def _eval(options):
     from tad.evaluation.diagnosis.diagnose import diagnose
     from tad.evaluation.evaluate import evaluate_measures
-    from tad.evaluation.rules import Rules
+    from tad.evaluation.rules import read_rules
     from tad.evaluation.scoring import open_scoring
     from tad.evaluation.thresholds import parse_thresholds
     from tad.files import check_writable, write_json
@@ -54,7 +58,7 @@ def _eval(options):
     for path in (options.output, beside if options.diagnose else None):
         if path:
             check_writable(path)
-    rules = Rules(options.class_map, options.blocked, tuple(options.ignore_label))
+    rules = read_rules(options.class_map, options.blocked, options.ignore_label)
     thresholds = parse_thresholds(options.tiou)
     scoring = open_scoring(options.ground_truth, options.detections, options.subset, rules)
     metrics = evaluate_measures(scoring, thresholds, chosen)

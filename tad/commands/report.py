@@ -3,6 +3,7 @@
 import os
 
 from tad.commands.common import say
+from tad.commands.evaluation import add_rules
 
 
 def add(verbs):
@@ -16,10 +17,12 @@ def add(verbs):
     verb.add_argument("--tiou", metavar="THRESHOLDS", help="first:step:last or a,b,c (default: the run's own)")
     verb.add_argument("--figures", metavar="FOLDER", help="also write the charts there as PNG and SVG")
     verb.add_argument("--tables", metavar="FOLDER", help="also write the tables there as CSV and LaTeX")
+    add_rules(verb.add_argument_group("what counts (default: as the run's metrics.json says; of these, what is given)"))
     verb.set_defaults(run=_report)
 
 
 def _report(options):
+    from tad.evaluation.rules import read_rules
     from tad.files import check_writable, make_folder
     from tad.report.inputs import Asked
     from tad.report.write import write_report
@@ -27,7 +30,8 @@ def _report(options):
     check_writable(output)
     for folder in filter(None, (options.figures, options.tables)):
         make_folder(folder)
-    asked = Asked(options.ground_truth, options.subset, options.tiou)
+    given = options.class_map, options.blocked, options.ignore_label
+    asked = Asked(options.ground_truth, options.subset, options.tiou, read_rules(*given) if any(given) else None)
     for what, path in write_report(options.runs, asked, output, options.figures, options.tables):
         say("%-8s %s" % (what + ":", path))
 

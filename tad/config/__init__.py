@@ -7,6 +7,7 @@ values that were used are in the run folder's ``config.yaml``. "Snippets" are st
 from dataclasses import dataclass, field
 from typing import Optional
 
+from tad.config.bmn import BMNSettings
 from tad.config.deeplab import DeepLabSettings
 from tad.config.fields import setting
 
@@ -99,7 +100,18 @@ class EvaluationSettings:
 
 DETECTORS = (
     "deeplab",
+    "bmn",
 )  # each the name of a section below; only the chosen one's settings hold
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What a run keeps for people to look at."""
+
+    curves: bool = setting(True, "keep each snippet's actionness, startness and endness in scores/, where the detector "
+                                 "has them, for the timelines of tad report")
+    pictures: int = setting(50, "timelines that traininfer draws, of the first recordings; tad report shows all",
+                            minimum=0)
 
 
 @dataclass(frozen=True)
@@ -114,6 +126,8 @@ class Settings:
     dataset: DatasetSettings = field(default_factory=DatasetSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     deeplab: DeepLabSettings = field(default_factory=DeepLabSettings)
+    bmn: BMNSettings = field(default_factory=BMNSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     postprocess: PostprocessSettings = field(default_factory=PostprocessSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    report: ReportSettings = field(default_factory=ReportSettings)

@@ -16,7 +16,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from tad.data.annotations import read_json
 from tad.data.features import FOLDER_SUFFIXES
-from tad.errors import DataNote, UserError, report_problem
+from tad.errors import DataNote, UserError, reporter
 from tad.files import write_json
 from tad.settings import replace
 
@@ -196,8 +196,9 @@ def at_rate_of(recordings, recipe, place, strict):
              if recording.fps is not None and not _same(recording.fps, recipe.fps)]
     if not other:
         return recordings
-    report_problem("%s (%d of %d recordings): its fps is %g in the annotations and %g in %s; the latter is used"
-                   % (other[0].id, len(other), len(recordings), other[0].fps, recipe.fps, place), strict)
+    reporter(strict)("recipe", "%s (%d of %d recordings)" % (other[0].id, len(other), len(recordings)),
+                     "its fps is %g in the annotations and %g in %s" % (other[0].fps, recipe.fps, place),
+                     "the latter is used")
     return [recording._replace(fps=recipe.fps) for recording in recordings]
 
 

@@ -9,7 +9,7 @@ from tad.data.features import FeatureError
 from tad.data.recipe import Recipe, Statistics, write_recipe
 from tad.data.signals import channel_statistics, fill_missing, open_signals
 from tad.data.windowing import KINDS, Windowing, feature_blocks
-from tad.errors import UserError, report_problem
+from tad.errors import UserError, reporter
 
 MISSING = ("refuse", "interpolate")
 
@@ -100,12 +100,12 @@ class _Signals(object):
 
 def _usable(signals, names, plan, strict):
     """Ids with enough samples and the right channels, and the number of channels; the others are reported."""
-    shapes = {}
+    shapes, tell = {}, reporter(strict)
     for name in names:
         try:
             shapes[name] = signals.read(name).shape
         except FeatureError as error:
-            report_problem("%s: %s; left out" % (name, error), strict)
+            tell("unreadable", name, str(error), "left out")
     channels = plan.channels
     if channels is None and shapes:
         widths = [shape[1] for shape in shapes.values()]
@@ -113,10 +113,10 @@ def _usable(signals, names, plan, strict):
     usable = []
     for name, (count, found) in shapes.items():
         if found != channels:
-            report_problem("%s: has %d channels, where %d are needed; left out" % (name, found, channels), strict)
+            tell("width", name, "has %d channels, where %d are needed" % (found, channels), "left out")
         elif not plan.windowing.snippets(count):
-            report_problem("%s: has %d samples, fewer than one window (%d); left out"
-                           % (name, count, plan.windowing.window), strict)
+            tell("length", name, "has %d samples, fewer than one window (%d)" % (count, plan.windowing.window),
+                 "left out")
         else:
             usable.append(name)
     if not usable:

@@ -1,8 +1,9 @@
 """Detectors by name; each joins a network, its targets and losses, and its decoding."""
 
+from tad.detectors.bmn import BMNDetector
 from tad.detectors.deeplab import DeepLabDetector
 
-DETECTORS = {"deeplab": DeepLabDetector}
+DETECTORS = {"deeplab": DeepLabDetector, "bmn": BMNDetector}
 
 
 def build_detector(settings, channels, classes):

@@ -135,8 +135,10 @@ class DeepLabDetector(Detector):
         segments = candidates + np.stack([offsets[0][candidates[:, 0]], offsets[1][candidates[:, 1]]], axis=1)
         segments[:, 1] = np.maximum(segments[:, 1], segments[:, 0] + 0.1)
         product = starts[candidates[:, 0]] * ends[candidates[:, 1]]
+        # Whatever action it is that happens: the highest of the classes
+        curves = np.stack([classes[:, :valid].max(axis=0), starts, ends])
         return ScoredProposals(segments, mean_inside(classes[:, :valid], segments), product,
-                               quality[:, 0], quality[:, 1])
+                               quality[:, 0], quality[:, 1], curves)
 
 
 def output_stride(deeplab):

@@ -13,7 +13,7 @@ from tad.postprocess.merge import owned_by
 from tad.postprocess.stretches import thin_as_they_come
 
 
-def detect(detector, source, features, settings, device, external=None, only=None, follow=iter):
+def detect(detector, source, features, settings, device, external=None, only=None, follow=iter, watch=None):
     """Detections of one recording, best first, with segments in seconds.
 
     Memory is bounded by ``train.batch`` clips and the detections of some hundred, however long the recording.
@@ -26,6 +26,7 @@ def detect(detector, source, features, settings, device, external=None, only=Non
         (:func:`tad.postprocess.fusion.fuse`).
     :param only: indices of the classes to detect; None for all.
     :param follow: function iterator of clips -> the same, for a progress bar.
+    :param watch: called with each clip, in the order of time, and its curves (None from a detector without them).
     :returns: :class:`tad.postprocess.fusion.Detections`
     """
     dataset = settings.dataset
@@ -34,6 +35,8 @@ def detect(detector, source, features, settings, device, external=None, only=Non
 
     def parts():
         for clip, scored in _scored(detector, clips, settings.train.batch, device):
+            if watch is not None:
+                watch(clip, scored.curves)
             found = fuse(scored, settings.postprocess, external)
             if only is not None:
                 found = found.take(np.isin(found.labels, only))

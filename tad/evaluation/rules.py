@@ -1,21 +1,57 @@
 """What a scoring leaves out or renames: blocked recordings, ignored labels, class maps."""
 
 import csv
-from typing import NamedTuple, Optional, Tuple
+from typing import FrozenSet, Mapping, NamedTuple, Optional, Tuple
 
 from tad.data.annotations import read_json
 from tad.errors import UserError
 
 
 class Rules(NamedTuple):
-    """``class_map`` and ``blocked`` are paths or None; ``ignored`` are labels of ambiguous instances."""
+    """``class_map``: new labels by the labels of a detections file, or None; ``blocked``: ids of recordings;
+    ``ignored``: labels of ambiguous instances; ``class_map_path``: where the map stands, for messages."""
 
-    class_map: Optional[str] = None
-    blocked: Optional[str] = None
+    class_map: Optional[Mapping[str, str]] = None
+    blocked: FrozenSet[str] = frozenset()
     ignored: Tuple[str, ...] = ()
+    class_map_path: Optional[str] = None
+
+    def recorded(self):
+        """Plain values for JSON, from which :func:`recorded_rules` makes the same rules without any file."""
+        return {"class_map": self.class_map, "class_map_path": self.class_map_path, "blocked": sorted(self.blocked),
+                "ignored": sorted(self.ignored)}
 
 
 NO_RULES = Rules()
+
+
+def read_rules(class_map=None, blocked=None, ignored=()):
+    """The rules that files and labels stand for.
+
+    :param class_map: path, or None; so ``blocked``.
+    :param ignored: labels.
+    :raises UserError: a file cannot be understood.
+    """
+    return Rules(read_class_map(class_map) if class_map else None,
+                 frozenset(read_blocked(blocked) if blocked else ()), tuple(sorted(set(ignored))), class_map)
+
+
+def recorded_rules(value, path):
+    """The rules in a ``metrics.json``, as :meth:`Rules.recorded` gives them.
+
+    :raises UserError: they are others than ``tad eval`` writes; the message names ``path``.
+    """
+    found = value if isinstance(value, dict) else {}
+    names, place, blocked, ignored = (found.get(key) for key in ("class_map", "class_map_path", "blocked", "ignored"))
+    sound = ((names is None or isinstance(names, dict) and _all_text(list(names.values())))
+             and (place is None or isinstance(place, str)) and _all_text(blocked) and _all_text(ignored))
+    if not sound:
+        raise UserError("%s: its 'rules' are not as tad eval writes them; score the detections again" % path)
+    return Rules(names, frozenset(blocked), tuple(ignored), place)
+
+
+def _all_text(values):
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def read_blocked(path):
@@ -26,7 +62,7 @@ def read_blocked(path):
     text = _read_text(path, "blocked recordings")
     if text.lstrip()[:1] in ("[", "{"):
         names = read_json(path, "blocked recordings")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        if not _all_text(names):
             raise UserError('%s must be a list of ids, as ["id", ...] or one a line' % path)
         return set(names)
     return {line.strip() for line in text.splitlines() if line.strip()}

@@ -10,7 +10,7 @@ from tad.data.naming import count
 from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import read_detection_table
 from tad.evaluation.instances import Instances
-from tad.evaluation.rules import NO_RULES, read_blocked, read_class_map
+from tad.evaluation.rules import NO_RULES
 
 ELSEWHERE = -1   # the number of every recording outside the scored subset
 UNKNOWN = -1     # and of every label that counts for nothing
@@ -43,10 +43,9 @@ def open_scoring(ground_truth_path, detections_path, subset=None, rules=NO_RULES
     :raises UserError: a file cannot be understood, or the subset has no instance.
     """
     recordings = read_ground_truth(ground_truth_path)
-    subset = subset or _only_subset(recordings, ground_truth_path)
-    blocked = read_blocked(rules.blocked) if rules.blocked else set()
+    subset = subset or only_subset(recordings, ground_truth_path)
     chosen = in_subset(recordings, subset, ground_truth_path)
-    scored = [recording for recording in chosen if recording.id not in blocked]
+    scored = [recording for recording in chosen if recording.id not in rules.blocked]
     known = {label for recording in recordings.values() for label in recording.labels}
     labels = tuple(sorted({label for recording in scored for label in recording.labels} - set(rules.ignored)))
     if not labels:
@@ -54,28 +53,36 @@ def open_scoring(ground_truth_path, detections_path, subset=None, rules=NO_RULES
     for label in set(rules.ignored) - known:
         warnings.warn("%s has no instance of the ignored label '%s'" % (ground_truth_path, label), DataWarning,
                       stacklevel=3)
-    truth = _truth(scored, {label: place for place, label in enumerate(labels)})
+    truth = instances_of(scored, {label: place for place, label in enumerate(labels)})
     table = read_detection_table(detections_path)
-    new_names = _new_names(table.labels, rules, known, detections_path)
-    proposals, handling = _aligned(table, new_names, labels, scored, blocked)
-    handling = dict(handling, subset=subset, ties=TIES, class_map=rules.class_map,
-                    blocked_recordings=len(chosen) - len(scored), ignored_labels=sorted(rules.ignored))
+    new_names = renamed(table.labels, rules, known, detections_path)
+    proposals, handling = _aligned(table, new_names, labels, scored, rules.blocked)
+    handling = dict(handling, subset=subset, ties=TIES, class_map=rules.class_map_path,
+                    blocked_recordings=len(chosen) - len(scored), ignored_labels=sorted(rules.ignored),
+                    rules=None if rules == NO_RULES else rules.recorded())
     handling.update(_unknown_labels(table, new_names, known, detections_path))
     _warn_of_elsewhere(table, handling, detections_path)
-    ambiguous = _truth(scored, {label: 0 for label in rules.ignored})
+    ambiguous = instances_of(scored, {label: 0 for label in rules.ignored})
     return Scoring(scored, labels, truth, _of_known_labels(proposals), proposals, ambiguous, table.left_out,
                    dict(handling, ignored_instances=len(ambiguous.labels)))
 
 
-def _only_subset(recordings, path):
+def only_subset(recordings, path):
+    """The one subset of some annotations.
+
+    :raises UserError: they have several; the message names them.
+    """
     subsets = sorted({recording.subset for recording in recordings.values()})
     if len(subsets) > 1:
         raise UserError("%s has several subsets; choose one with --subset: %s, or all" % (path, ", ".join(subsets)))
     return subsets[0]
 
 
-def _truth(recordings, places):
-    """Instances whose labels are in ``places``, in the order of the file."""
+def instances_of(recordings, places):
+    """Annotated instances whose labels are in ``places`` (label -> number), in the order of the file.
+
+    :returns: :class:`tad.evaluation.instances.Instances`, recordings numbered as they stand.
+    """
     counts = [len(recording.labels) for recording in recordings]
     labels = np.array([places.get(label, UNKNOWN) for recording in recordings for label in recording.labels], np.int64)
     segments = np.concatenate([recording.segments_s for recording in recordings] or [np.zeros((0, 2))])
@@ -83,15 +90,19 @@ def _truth(recordings, places):
     return everything.take(labels != UNKNOWN)
 
 
-def _new_names(labels, rules, known, path):
-    """The annotations' name of each label of the detections."""
+def renamed(labels, rules, known, path):
+    """The annotations' name of each label of the detections in ``path``.
+
+    :param known: labels of the annotations.
+    :raises UserError: with the class map none of them is known.
+    """
     if not rules.class_map:
         return labels
-    renamed = read_class_map(rules.class_map)
-    if labels and not known & {renamed.get(label, label) for label in labels}:
+    result = tuple(rules.class_map.get(label, label) for label in labels)
+    if labels and not known & set(result):
         raise UserError("with the class map %s no label of %s is one of the annotations', for example '%s'"
-                        % (rules.class_map, path, renamed.get(labels[0], labels[0])))
-    return tuple(renamed.get(label, label) for label in labels)
+                        % (rules.class_map_path, path, result[0]))
+    return result
 
 
 def _aligned(table, new_names, labels, recordings, blocked):

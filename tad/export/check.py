@@ -115,7 +115,8 @@ def difference(found, expected, place):
 
 def _nearest(proposals, others):
     """How far each proposal is from the one of the others that is most like it."""
-    rows, columns = np.column_stack(proposals), np.column_stack(others)
+    # The last field, the snippets' curves, is of no proposal
+    rows, columns = (np.column_stack(each[:-1]) for each in (proposals, others))
     scale = np.array([TOLERANCE.segments] * 2 + [TOLERANCE.scores] * (rows.shape[1] - 2))
     for row in rows:
         distance = np.abs(columns - row)

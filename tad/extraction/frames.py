@@ -30,11 +30,11 @@ def find_videos(path):
     return found
 
 
-def common_rate(videos, report):
+def common_rate(videos, tell):
     """The frame rate that all videos have.
 
     :param videos: paths by id.
-    :param report: called with a sentence about each video that cannot be opened.
+    :param tell: called with each video that cannot be opened, see :func:`tad.errors.reporter`.
     :raises UserError: they differ, or none can be opened.
     """
     rates = {}
@@ -42,7 +42,7 @@ def common_rate(videos, report):
         try:
             rates[name] = frame_rate(path)
         except VideoError as error:
-            report("%s: %s; left out" % (name, error))
+            tell("unreadable", name, str(error), "left out")
     if not rates:
         raise UserError("none of the %d videos can be read; the warnings say why" % len(videos))
     slow, fast = min(rates, key=rates.get), max(rates, key=rates.get)

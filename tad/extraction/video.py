@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from tad.data.feature_writer import check_output, feature_writer
 from tad.data.recipe import Recipe, write_recipe
-from tad.errors import UserError, report_problem
+from tad.errors import UserError, reporter
 from tad.extraction.frames import VideoError, common_rate, find_videos, read_frames
 from tad.extraction.torchvision_networks import NETWORKS, TorchvisionExtractor
 
@@ -50,8 +50,8 @@ def extract(source, output, plan, device, made_by=None, overwrite=False, strict=
     """
     check_plan(plan)
     check_output(output, source, overwrite)
-    videos = find_videos(source)
-    rate = plan.rate or common_rate(videos, lambda sentence: report_problem(sentence, strict))
+    videos, tell = find_videos(source), reporter(strict)
+    rate = plan.rate or common_rate(videos, tell)
     extractor = EXTRACTORS[plan.backbone](plan.backbone, plan.weights, plan.window, device)
     if plan.sha256 is not None and extractor.weights_sha256 != plan.sha256:
         raise UserError("the weights of %s (%s) are not those of the recipe in --like: their SHA-256 is %s, not %s"
@@ -62,7 +62,7 @@ def extract(source, output, plan, device, made_by=None, overwrite=False, strict=
             try:
                 features = video_features(path, extractor, plan, rate)
             except VideoError as error:
-                report_problem("%s: %s; left out" % (name, error), strict)
+                tell("unreadable", name, str(error), "left out")
                 continue
             write(name, [features], len(features), extractor.width)
             done.append(name)

@@ -1,6 +1,6 @@
 """From scored proposals to class-labelled detections of one clip."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -9,7 +9,8 @@ class ScoredProposals(NamedTuple):
     """What a detector says of one clip's proposals.
 
     ``segments`` float64 ``(N, 2)`` in the clip's snippet units; ``classes (N, K)``, ``boundaries (N,)`` (startness x
-    endness), ``tiou (N,)`` and ``completeness (N,)`` are probabilities.
+    endness), ``tiou (N,)`` and ``completeness (N,)`` are probabilities. ``curves`` are not of proposals but of the
+    clip's snippets: actionness, startness and endness ``(3, clip.valid)`` in 0..1, None from a detector without them.
     """
 
     segments: np.ndarray
@@ -17,6 +18,7 @@ class ScoredProposals(NamedTuple):
     boundaries: np.ndarray
     tiou: np.ndarray
     completeness: np.ndarray
+    curves: Optional[np.ndarray] = None
 
 
 class Detections(NamedTuple):

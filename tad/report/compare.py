@@ -9,9 +9,9 @@ from tad.data.annotations import class_names
 from tad.errors import DataWarning, UserError
 from tad.evaluation.average_precision import Ranking, average_precisions, precision_at_recalls, rank
 from tad.evaluation.diagnosis.diagnose import diagnose
-from tad.evaluation.instances import Instances, best_first, no_instances
+from tad.evaluation.instances import Instances, best_first
 from tad.evaluation.recall import average_recall
-from tad.evaluation.scoring import Scoring
+from tad.evaluation.scoring import Scoring, instances_of
 from tad.evaluation.thresholds import threshold_name
 from tad.report.inputs import Run
 from tad.report.kinds import kinds_of
@@ -83,20 +83,15 @@ def compare(runs):
     durations = [np.nan if recording.duration_s is None else recording.duration_s for recording in recordings]
     recording_number = {name: index for index, name in enumerate(ids)}
     label_number = {name: index for index, name in enumerate(labels)}
-    truth = _instances(recordings, label_number)
+    truth = instances_of(recordings, label_number)
+    ambiguous = instances_of(runs[0].ambiguous, {label: 0 for label in runs[0].rules.ignored})
     thresholds = runs[0].thresholds
     at = min(thresholds, key=lambda value: (abs(value - BEST_KNOWN_TIOU), value))
-    results = [_result(run, truth, best_first(_found(run.detections, recording_number, label_number)), at, known)
+    results = [_result(run, truth, ambiguous, best_first(_found(run.detections, recording_number, label_number)), at,
+                       known)
                for run in runs]
     return Comparison(ids, len(recordings), np.array(durations + [np.nan] * len(outside)), labels, len(known), truth,
                       thresholds, at, results)
-
-
-def _instances(recordings, label_number):
-    labels = np.array([label_number[label] for recording in recordings for label in recording.labels], np.int64)
-    counts = [len(recording.labels) for recording in recordings]
-    return Instances(np.repeat(np.arange(len(counts)), counts), labels,
-                     np.concatenate([recording.segments_s for recording in recordings]), np.zeros(len(labels)))
 
 
 def _found(table, recording_number, label_number):
@@ -107,31 +102,50 @@ def _found(table, recording_number, label_number):
     return Instances(recording[table.recording], label[table.label], table.segments, table.scores)
 
 
-def _result(run, truth, found, at, known):
+def _result(run, truth, ambiguous, found, at, known):
     counted = len(known)
     # The labels that count have the lower numbers, and so their detections stand first
-    ranking = rank(truth, found.take(slice(0, int(np.sum(found.labels < counted)))), counted, run.thresholds)
+    ranking = rank(truth, found.take(slice(0, int(np.sum(found.labels < counted)))), counted, run.thresholds,
+                   ambiguous)
     matching = ranking.matchings[run.thresholds.index(at)]
-    kind, partner = kinds_of(truth, found, matching, at, counted)
+    kind, partner = kinds_of(truth, found, matching, at, counted, ranking.dropped(matching))
     reached = np.full(len(truth.labels), np.nan)
     reached[matching.instance] = found.scores[matching.detection]
     recall = average_recall(truth, found, PROPOSAL_TIOU, MOST_PROPOSALS).average
     result = Result(run, found, ranking, kind, partner, reached, average_precisions(ranking),
                     precision_at_recalls(ranking, RECALLS).transpose(1, 0, 2), recall,
-                    _diagnosis(run, truth, found, ranking, known))
+                    _diagnosis(run, truth, ambiguous, found, ranking, known))
     _check_metrics(run, result)
     return result
 
 
-def _diagnosis(run, truth, found, ranking, known):
+def _diagnosis(run, truth, ambiguous, found, ranking, known):
     """The run's own diagnosis, which may know more of the instances than the annotations tell; else one made here."""
-    if run.diagnosis is not None:
-        return run.diagnosis
-    scoring = Scoring(run.truth, known, truth, ranking.found, found, no_instances(), (), {})
+    scoring = Scoring(run.truth, known, truth, ranking.found, found, ambiguous, (), {})
     try:
-        return diagnose(scoring, run.thresholds)
+        made = diagnose(scoring, run.thresholds)
     except UserError as error:
         return {"notes": ["no diagnosis: %s" % error]}
+    if run.diagnosis is None:
+        return made
+    if _is_of_the_same(run.diagnosis, made):
+        return run.diagnosis
+    warnings.warn("%s: its diagnosis.json is not of these detections, annotations, rules and thresholds; the report "
+                  "has a new diagnosis" % run.path, DataWarning, stacklevel=2)
+    return made
+
+
+def _is_of_the_same(kept, made):
+    """Whether two diagnoses are of the same detections and thresholds, whatever a file tells of the instances."""
+    try:
+        numbers = [{label: values["detections"] for label, values in each["per_class"].items()}
+                   for each in (kept, made)]
+        # Instances that a file leaves out change every mean
+        comparable = kept["excluded"] == made["excluded"]
+        far = abs(kept["average_mAP_N"] - made["average_mAP_N"]) > SAME
+        return kept["tiou"] == made["tiou"] and numbers[0] == numbers[1] and not (comparable and far)
+    except (KeyError, TypeError, AttributeError):  # what is no diagnosis
+        return False
 
 
 def summary(result, thresholds):
@@ -147,15 +161,6 @@ def _check_metrics(run, result):
         value = then.get(name) if isinstance(then, dict) else None
         if isinstance(value, (int, float)) and abs(value - now[name]) > SAME:
             warnings.warn("%s: its metrics.json has mAP %.4f at tIoU %s, but its detections give %.4f with these "
-                          "annotations%s; the report shows the latter"
-                          % (run.path, value, name, now[name], _rules(run.metrics)), DataWarning, stacklevel=2)
+                          "annotations and rules; the report shows the latter"
+                          % (run.path, value, name, now[name]), DataWarning, stacklevel=2)
             return
-
-
-def _rules(metrics):
-    """Words on what ``tad eval`` was told to leave out or rename, which may be why its numbers differ."""
-    handling = metrics.get("handling")
-    handling = handling if isinstance(handling, dict) else {}
-    used = [words for key, words in (("class_map", "class map"), ("blocked_recordings", "blocked recordings"),
-                                     ("ignored_labels", "ignored labels")) if handling.get(key)]
-    return " and without the %s of tad eval" % " and ".join(used) if used else ""

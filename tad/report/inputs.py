@@ -3,38 +3,47 @@
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from tad.data.annotations import Recording, in_subset, read_ground_truth, read_json
+import numpy as np
+
+from tad.data.annotations import Recording, class_names, in_subset, read_ground_truth, read_json
+from tad.data.naming import count, shortened
 from tad.data.paths import data_path
 from tad.errors import UserError
 from tad.evaluation.detections import DetectionTable, read_detection_table
+from tad.evaluation.rules import NO_RULES, Rules, recorded_rules
+from tad.evaluation.scoring import only_subset, renamed
 from tad.evaluation.thresholds import parse_thresholds
+from tad.report.snippet_scores import scores_folder
 from tad.settings import load_settings
 
-DETECTIONS, CONFIG, METRICS, DIAGNOSIS, SCORES = (
-    "detections.json", "config.yaml", "metrics.json", "diagnosis.json", "scores")
+DETECTIONS, CONFIG, METRICS, DIAGNOSIS = "detections.json", "config.yaml", "metrics.json", "diagnosis.json"
 DEFAULT_TIOU = "0.3:0.1:0.7"
 
 
 class Asked(NamedTuple):
-    """What the command line says in place of the runs' own settings; None where it says nothing."""
+    """What the command line says in place of the runs' own settings and metrics; None where it says nothing."""
 
     ground_truth: Optional[str] = None
     subset: Optional[str] = None
     tiou: Optional[str] = None
+    rules: Optional[Rules] = None
 
 
 class Run(NamedTuple):
     """One run as it was read.
 
-    ``truth`` are the scored recordings; ``detections`` a table of all detections; ``thresholds`` the tIoU
-    thresholds; ``facts`` pairs of words for the page; ``metrics`` and ``diagnosis`` what those
-    files hold, or None; ``scores`` the folder of per-snippet scores, or None.
+    ``truth`` are the scored recordings with the instances that count, ``ambiguous`` the same ones with those of ignored
+    labels; ``detections`` a table of all detections that are not of blocked recordings, under the annotations' labels;
+    ``rules`` what made them so; ``thresholds`` the tIoU thresholds; ``facts`` pairs of words for the page; ``metrics``
+    and ``diagnosis`` what those files hold, or None; ``scores`` the folder of per-snippet scores, or None.
     """
 
     name: str
     path: str
     truth: List[Recording]
+    ambiguous: List[Recording]
     detections: DetectionTable
+    rules: Rules
     thresholds: Tuple[float, ...]
     facts: Tuple[Tuple[str, str], ...]
     metrics: Optional[Dict[str, Any]]
@@ -87,17 +96,21 @@ def _read_run(path, name, asked):
     settings = load_settings(config) if own and os.path.isfile(config) else None
     annotations, subset = _annotations(path, settings, asked)
     recordings = read_ground_truth(annotations)
-    truth = in_subset(recordings, subset or _only_subset(recordings, annotations), annotations)
+    metrics = _optional(os.path.join(folder, METRICS), "metrics") if own else None
+    rules = _rules(asked, metrics, os.path.join(folder, METRICS))
+    chosen = [recording for recording in in_subset(recordings, subset or only_subset(recordings, annotations),
+                                                   annotations) if recording.id not in rules.blocked]
+    truth, ambiguous = ([_only(recording, rules, ignored) for recording in chosen] for ignored in (False, True))
     if not any(recording.labels for recording in truth):
         raise UserError("%s has no action in the recordings to score; choose others with --subset" % annotations)
     tiou = asked.tiou or (settings.evaluation.tiou if settings is not None else DEFAULT_TIOU)
     manifest = _optional(os.path.splitext(detections)[0] + ".manifest.json", "manifest")
-    scores = os.path.join(folder, SCORES)
-    return Run(name, path, truth, read_detection_table(detections), parse_thresholds(tiou),
-               _facts(path, annotations, subset, manifest),
-               _optional(os.path.join(folder, METRICS), "metrics") if own else None,
+    scores = scores_folder(detections)
+    table = _ruled(read_detection_table(detections), rules, set(class_names(recordings.values())), detections)
+    return Run(name, path, truth, ambiguous, table, rules, parse_thresholds(tiou),
+               _facts(path, annotations, subset, manifest) + _rule_facts(rules), metrics,
                _optional(os.path.join(folder, DIAGNOSIS), "diagnosis") if own else None,
-               scores if own and os.path.isdir(scores) else None)
+               scores if os.path.isdir(scores) else None)
 
 
 def _annotations(path, settings, asked):
@@ -115,11 +128,39 @@ def _annotations(path, settings, asked):
     return annotations, asked.subset or settings.dataset.test_subset
 
 
-def _only_subset(recordings, path):
-    subsets = sorted({recording.subset for recording in recordings.values()})
-    if len(subsets) > 1:
-        raise UserError("%s has several subsets; choose one with --subset: %s, or all" % (path, ", ".join(subsets)))
-    return subsets[0]
+def _rules(asked, metrics, path):
+    """What the command line says, else what the run's metrics were made with."""
+    if asked.rules is not None:
+        return asked.rules
+    handling = (metrics or {}).get("handling")
+    recorded = handling.get("rules") if isinstance(handling, dict) else None
+    return NO_RULES if recorded is None else recorded_rules(recorded, path)
+
+
+def _only(recording, rules, ignored):
+    """A recording with the instances of ignored labels alone, or without them."""
+    kept = [(label in rules.ignored) == ignored for label in recording.labels]
+    return recording._replace(segments_s=recording.segments_s[np.array(kept, dtype=bool)],
+                              labels=tuple(label for label, keep in zip(recording.labels, kept) if keep))
+
+
+def _ruled(table, rules, known, path):
+    """A table of detections under the annotations' labels, without those of blocked recordings."""
+    kept = np.array([name not in rules.blocked for name in table.names] + [True])[table.recording]
+    columns = {key: getattr(table, key)[kept] for key in ("recording", "label", "segments", "scores")}
+    return table._replace(labels=renamed(table.labels, rules, known, path), **({} if kept.all() else columns))
+
+
+def _rule_facts(rules):
+    """Words on what does not count, for the page."""
+    facts = []
+    if rules.class_map:
+        facts.append(("class map", "%s (%s)" % (rules.class_map_path, count(len(rules.class_map), "label"))))
+    if rules.blocked:
+        facts.append(("blocked", "%s: %s" % (count(len(rules.blocked), "recording"), shortened(sorted(rules.blocked)))))
+    if rules.ignored:
+        facts.append(("ignored labels", ", ".join(rules.ignored)))
+    return tuple(facts)
 
 
 def _optional(path, what):
@@ -148,6 +189,9 @@ def _facts(path, annotations, subset, manifest):
 
 def _check_same_truth(first, other):
     """Runs side by side need the same annotated actions in the same recordings."""
+    if (first.rules.blocked, first.rules.ignored) != (other.rules.blocked, other.rules.ignored):
+        raise UserError("%s and %s were scored with other blocked recordings or ignored labels; give those of the "
+                        "report with --blocked FILE and --ignore-label LABEL" % (first.path, other.path))
     ours, theirs = ({recording.id: recording for recording in run.truth} for run in (first, other))
     for name in list(ours) + list(theirs):
         if name not in theirs or name not in ours:

@@ -16,12 +16,12 @@ from tad.evaluation.diagnosis.errors import (
 )
 from tad.evaluation.matching import overlapping_pairs
 
-UNCOUNTED = len(TYPES)  # detections of labels that no annotation has
+UNCOUNTED = len(TYPES)  # detections of labels that no annotation has, or on ambiguous instances
 KINDS = TYPES + ("not counted",)
 NONE = -1
 
 
-def kinds_of(truth, found, matching, threshold, counted):
+def kinds_of(truth, found, matching, threshold, counted, dropped=None):
     """The kind of each detection, as :func:`tad.evaluation.diagnosis.errors.classify` has it, and its instance.
 
     A false positive is judged by the instance of any label that it overlaps most; among equals one of its own label.
@@ -30,6 +30,8 @@ def kinds_of(truth, found, matching, threshold, counted):
     :param found: detections, likewise.
     :param matching: :class:`tad.evaluation.matching.Matching` at ``threshold``.
     :param counted: labels from this number on are in no annotation, and their detections count for nothing.
+    :param dropped: bool, one for each detection that counts (they stand first): those on ambiguous instances, which
+        count for nothing either; or None.
     :returns: kind uint8 ``(N,)``, a place in ``KINDS``; and that instance int64 ``(N,)``, -1 for background; true
         positives have the one that they take.
     """
@@ -46,6 +48,8 @@ def kinds_of(truth, found, matching, threshold, counted):
     kind[matching.detection], instance[matching.detection] = TRUE, matching.instance
     instance[kind == BACKGROUND] = NONE
     kind[found.labels >= counted] = UNCOUNTED
+    if dropped is not None:
+        kind[np.flatnonzero(dropped)] = UNCOUNTED
     return kind, instance
 
 

@@ -79,7 +79,7 @@ def test_recordings_that_do_not_fit_are_left_out_by_name(signals, tmp_path):
         made = make(source, tmp_path / "out")
     assert made.ids == ("a", "b", "c")
     assert sorted(str(warning.message).split(":")[0] for warning in told) == ["short", "wide"]
-    with pytest.raises(UserError, match="--strict"):
+    with pytest.raises(UserError, match="stopped by --strict, without it: left out"):
         make(source, tmp_path / "other", strict=True)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import Measures, evaluate
-from tad.evaluation.rules import Rules, read_blocked, read_class_map
+from tad.evaluation.rules import read_blocked, read_class_map, read_rules
 from tests.evaluation.test_evaluate import annotations, detections, write
 
 
@@ -45,11 +45,11 @@ def test_broken_class_maps_are_told(tmp_path, text, words):
 def test_a_class_map_renames_detections(tmp_path):
     truth, found = files(tmp_path, {"a": [((0, 1), "x"), ((2, 3), "y")]}, {"a": [((0, 1), "0", .9), ((2, 3), "y", .8)]})
     path = write(tmp_path / "map.json", {"x": 0})
-    metrics = evaluate(truth, found, "0.5", rules=Rules(class_map=path))
+    metrics = evaluate(truth, found, "0.5", rules=read_rules(class_map=path))
     assert metrics["mAP"] == {"0.5": 1.0} and metrics["handling"]["class_map"] == path
     other = write(tmp_path / "map.json", {"0": "q", "y": "r"})
     with pytest.raises(UserError, match="no label of .* is one of the annotations"):
-        evaluate(truth, found, "0.5", rules=Rules(class_map=other))
+        evaluate(truth, found, "0.5", rules=read_rules(class_map=other))
 
 
 def test_blocked_recordings_do_not_count_at_all(tmp_path):
@@ -59,7 +59,7 @@ def test_blocked_recordings_do_not_count_at_all(tmp_path):
         assert evaluate(truth, found, "0.5")["mAP"] == {"0.5": pytest.approx(1 / 6.0)}
     for text in ('["b", "c", "unheard of"]', "b\n\nc\n"):
         (tmp_path / "blocked").write_text(text)
-        metrics = evaluate(truth, found, "0.5", rules=Rules(blocked=str(tmp_path / "blocked")))
+        metrics = evaluate(truth, found, "0.5", rules=read_rules(blocked=str(tmp_path / "blocked")))
         assert metrics["mAP"] == {"0.5": 1.0} and metrics["scored_recordings"] == ["a"]
         assert metrics["handling"]["blocked_recordings"] == 1 and metrics["handling"]["blocked_detections"] == 2
     (tmp_path / "blocked").write_text('{"b": 1}')
@@ -76,11 +76,11 @@ def test_ambiguous_instances_are_no_class_and_excuse_detections(tmp_path):
     truth, found = files(tmp_path, {"a": [((0, 10), "x"), ((20, 30), "Ambiguous")]},
                          {"a": [((25, 40), "x", .9), ((0, 10), "x", .8), ((20, 30), "Ambiguous", 1.0)]})
     assert evaluate(truth, found, "0.5")["AP_per_class"]["x"] == {"0.5": 0.5}
-    metrics = evaluate(truth, found, "0.5", rules=Rules(ignored=("Ambiguous",)))
+    metrics = evaluate(truth, found, "0.5", rules=read_rules(ignored=("Ambiguous",)))
     assert metrics["AP_per_class"] == {"x": {"0.5": 1.0}} and metrics["instances"] == 1
     assert metrics["handling"]["ignored_instances"] == 1
     with pytest.warns(DataWarning, match="no instance of the ignored label 'Unclear'"):
-        evaluate(truth, found, "0.5", rules=Rules(ignored=("Unclear",)))
+        evaluate(truth, found, "0.5", rules=read_rules(ignored=("Unclear",)))
 
 
 def test_what_happened_is_said(tmp_path):

@@ -76,8 +76,12 @@ def test_videos_are_found_by_their_endings(tmp_path, even):
 def test_one_rate_is_found_and_two_are_refused(tmp_path, even):
     (tmp_path / "broken.mp4").write_bytes(b"x")
     told = []
-    assert common_rate(find_videos(str(tmp_path)), told.append) == pytest.approx(25, rel=1e-3)
-    assert len(told) == 1 and told[0].startswith("broken: ")
+
+    def tell(kind, name, text, done):
+        told.append((kind, name, done))
+
+    assert common_rate(find_videos(str(tmp_path)), tell) == pytest.approx(25, rel=1e-3)
+    assert told == [("unreadable", "broken", "left out")]
     write_clip(tmp_path / "slow.mkv", np.arange(20) * 100, rate=10)
     with pytest.raises(UserError, match="different frame rates.*--rate"):
-        common_rate(find_videos(str(tmp_path)), told.append)
+        common_rate(find_videos(str(tmp_path)), tell)

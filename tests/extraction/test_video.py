@@ -71,7 +71,7 @@ def test_videos_that_cannot_be_used_are_left_out_by_name(numbers, videos, tmp_pa
         made = extract(str(videos), str(tmp_path / "out"), PLAN._replace(rate=25.0), torch.device("cpu"))
     assert made.ids == ("long", "other")
     assert {str(warning.message).split(":")[0] for warning in told} == {"broken", "short"}
-    with pytest.raises(UserError, match="--strict"):
+    with pytest.raises(UserError, match="broken: .*stopped by --strict, without it: left out"):
         extract(str(videos), str(tmp_path / "out2"), PLAN, torch.device("cpu"), strict=True)
 
 

@@ -16,7 +16,6 @@ from tad.report.inputs import Asked, read_runs
 from tad.report.kinds import KINDS, UNCOUNTED
 from tests.helpers import call, write_json
 from tests.report.made import HOSTILE, make_data, write_run
-from tests.report.test_papers import DIAGNOSIS
 
 pytestmark = pytest.mark.slow
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -44,7 +43,8 @@ def report(tmp_path_factory):
     annotations, detections = make_data(rng, labels=HOSTILE[:6], ids=ids, recordings=len(ids))
     other = make_data(rng, labels=HOSTILE[:6], ids=ids, recordings=len(ids))[1]
     runs = [write_run(folder / name, annotations, found) for name, found in (("a", detections), ("b<i>", other))]
-    write_json(runs[0] + "/diagnosis.json", dict(DIAGNOSIS, notes=["<b>no</b> context"]))
+    own = compare(read_runs(runs[:1], Asked())).results[0].diagnosis
+    write_json(runs[0] + "/diagnosis.json", dict(own, notes=["<b>no</b> context"]))
     os.makedirs(runs[0] + "/scores")
     times = np.arange(0, 30, 0.5)
     np.savez(runs[0] + "/scores/rec_00.npz", times=times, actionness=np.abs(np.sin(times)), endness=0 * times)

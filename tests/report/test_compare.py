@@ -117,10 +117,6 @@ def test_metrics_of_other_detections_are_warned_of(tmp_path, rng):
     write_json(folder + "/metrics.json", good)
     with pytest.warns(DataWarning, match="its metrics.json has mAP"):
         comparison(folder)
-    good["handling"].update(class_map="map.json", ignored_labels=["Ambiguous"])
-    write_json(folder + "/metrics.json", good)
-    with pytest.warns(DataWarning, match="without the class map and ignored labels of tad eval; the report"):
-        comparison(folder)
     write_json(folder + "/metrics.json", {"mAP": "high"})
     comparison(folder)
 
@@ -135,8 +131,14 @@ def test_a_run_is_diagnosed_unless_it_brings_its_own(tmp_path, rng):
     made = comparison(folder).results[0].diagnosis
     scoring = open_scoring(str(tmp_path / "truth.json"), folder + "/detections.json")
     assert made == diagnose(scoring, (0.3, 0.4, 0.5, 0.6, 0.7))
-    write_json(folder + "/diagnosis.json", {"notes": ["mine"]})
-    assert comparison(folder).results[0].diagnosis == {"notes": ["mine"]}
+    mine = dict(made, notes=["mine"], characteristics={})
+    write_json(folder + "/diagnosis.json", mine)
+    assert comparison(folder).results[0].diagnosis == mine
+    for other in (dict(mine, tiou=["0.5"]), dict(mine, average_mAP_N=mine["average_mAP_N"] + 1e-3), {"notes": []},
+                  dict(mine, per_class={}), dict(mine, per_class=[3])):
+        write_json(folder + "/diagnosis.json", other)
+        with pytest.warns(DataWarning, match="its diagnosis.json is not of these detections"):
+            assert comparison(folder).results[0].diagnosis == made
 
 
 def test_instances_without_length_leave_no_diagnosis_but_a_report(tmp_path, rng):

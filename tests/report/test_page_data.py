@@ -13,7 +13,6 @@ from tad.report.compare import compare
 from tad.report.html import safe_json, write_page
 from tad.report.inputs import Asked, read_runs
 from tad.report.page_data import page_data
-from tests.helpers import write_json
 from tests.report.made import HOSTILE, make_data, write_run
 
 
@@ -70,12 +69,12 @@ def test_the_page_asks_nobody(tmp_path, rng):
 
 
 def test_a_diagnosis_is_drawn_whatever_it_holds(tmp_path, rng):
-    folder = write_run(tmp_path / "run", *make_data(rng))
+    found = compare(read_runs([write_run(tmp_path / "run", *make_data(rng))], Asked()))
     gain = {"confusion": float("inf"), "localization": 0.25}
     for held in ({}, {"per_class": 3, "notes": 4, "characteristics": []},
                  {"average_mAP_N": float("nan"), "per_class": {"nod": {"gain": gain}, "wave": 1}, "curves": {}}):
-        write_json(folder + "/diagnosis.json", held)
-        drawn = page_data(compare(read_runs([folder], Asked())), "today", "1")["runs"][0]["diagnosis"]
+        found.results[0] = found.results[0]._replace(diagnosis=held)
+        drawn = page_data(found, "today", "1")["runs"][0]["diagnosis"]
         safe_json(drawn)
         assert drawn["average_mAP_N"] is None and "curves" not in drawn and len(drawn["classes"]) == 2
     assert drawn["classes"] == [{"AP_N": None, "gain": {"confusion": None, "localization": 0.25}}, None]

@@ -11,7 +11,6 @@ from tad.report.compare import compare
 from tad.report.figures import class_bars, draw_figures, error_bars, file_names, length_bars, precision_recall
 from tad.report.inputs import Asked, read_runs
 from tad.report.paper_tables import latex_text, write_tables
-from tests.helpers import write_json
 from tests.report.made import HOSTILE, make_data, write_run
 
 DIAGNOSIS = {"false_positives": {"gain": {"localization": 0.1, "odd": None}},
@@ -24,8 +23,9 @@ def two_runs(tmp_path, rng, **options):
     annotations, detections = make_data(rng, **options)
     other = make_data(rng, **options)[1]
     folders = [write_run(tmp_path / name, annotations, found) for name, found in (("a", detections), ("b", other))]
-    write_json(folders[0] + "/diagnosis.json", DIAGNOSIS)
-    return compare(read_runs(folders, Asked()))
+    found = compare(read_runs(folders, Asked()))
+    found.results[0] = found.results[0]._replace(diagnosis=DIAGNOSIS)
+    return found
 
 
 def read_table(folder, name):
@@ -38,7 +38,7 @@ def test_every_chart_is_written_in_both_formats(tmp_path, rng):
     names = {os.path.basename(path)[:-4] for path in paths}
     assert names == {"precision-recall", "ar-an", "classes", "errors-a", "errors-b", "lengths-a", "lengths-b",
                      "gains-a", "by-length-a",
-                     # The other run has no diagnosis.json, and gets one made
+                     # The other run has no diagnosis of its own, and gets one made
                      "gains-b", "by-length-b", "by-coverage-b", "by-num-instances-b"}
     for path in paths:
         assert imread(path).shape[1] > 300

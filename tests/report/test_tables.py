@@ -7,7 +7,7 @@ import pytest
 
 from tad.evaluation.diagnosis.diagnose import diagnose
 from tad.evaluation.evaluate import Measures, evaluate_measures
-from tad.evaluation.rules import Rules
+from tad.evaluation.rules import read_rules
 from tad.evaluation.scoring import open_scoring
 from tad.report.tables import diagnosis_table, metrics_table
 from tests.evaluation.test_evaluate import annotations, detections, write
@@ -24,7 +24,7 @@ def scoring(tmp_path, rules):
 @pytest.mark.filterwarnings("ignore::tad.errors.DataWarning")
 def test_everything_that_happened_is_said(tmp_path):
     (tmp_path / "blocked").write_text("b\n")
-    case = scoring(tmp_path, Rules(blocked=str(tmp_path / "blocked"), ignored=("Ambiguous",)))
+    case = scoring(tmp_path, read_rules(blocked=str(tmp_path / "blocked"), ignored=("Ambiguous",)))
     measures = Measures(("map", "ar", "snippets", "segmentation"), proposals=3, step_s=1.0, min_score=0.2)
     lines = metrics_table(evaluate_measures(case, (0.5,), measures)).splitlines()
     assert lines[0].split() == ["tIoU", "0.5", "avg"] and lines[4].split()[0] == "mAP"

@@ -94,7 +94,7 @@ function classCells(data, run, counts, label) {
     make("td", {class: "number"}, wrong),
     make("td", {}, worst ? make("span", {class: "mark"}, make("i", {style: {background: kindInk(worst.kind)}}),
       data.kinds[worst.kind] + " (" + percent(worst.count, wrong) + ")")
-      : counts.kinds[label][UNCOUNTED] ? "not in the annotations" : "-"),
+      : counts.kinds[label][UNCOUNTED] ? "not counted" : "-"),
   ];
 }
 
@@ -120,7 +120,7 @@ function verdict(data, run, counts, wanted) {
   }
   const top = Array.from(others).sort((a, b) => b[1] - a[1])[0];
   if (top && wanted !== ALL) parts.push("Mixed up most with \u201c" + data.labels[top[0]] + "\u201d (" + top[1] + ").");
-  if (kinds[UNCOUNTED]) parts.push(counted(kinds[UNCOUNTED], "detection") + " of labels that have no instance.");
+  if (kinds[UNCOUNTED]) parts.push(counted(kinds[UNCOUNTED], "detection") + " not counted: of labels without an instance, or on ignored instances.");
   return make("p", {}, make("strong", {}, runMark(run), ": "), parts.join(" "));
 }
 
