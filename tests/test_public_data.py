@@ -1,4 +1,4 @@
-"""THUMOS14 end to end: the real annotations of 200 + 213 videos with made-up features, from the files to fused scores."""
+"""THUMOS14 end to end: real annotations of 200 + 213 videos, made-up features, from the files to fused scores."""
 
 import os
 
@@ -15,8 +15,8 @@ def test_thumos14_from_its_files_to_scores(shared_data, tmp_path, monkeypatch, c
         pytest.skip("no THUMOS14 files in %s" % source)
     monkeypatch.chdir(str(tmp_path))
     assert call(["data", "prepare", "thumos14", source, "--output", "first"]) == 0
-    assert call(["data", "synthesize", "all.h5", "--annotations", "first/annotations.json", "--channels", 6, "--stride", 30,
-                 "--window", 30]) == 0
+    assert call(["data", "synthesize", "all.h5", "--annotations", "first/annotations.json", "--channels", 6,
+                 "--stride", 30, "--window", 30]) == 0
     os.mkdir("tsn")
     with h5py.File("all.h5", "r") as features:
         for stream, columns in (("rgb", slice(0, 4)), ("flow", slice(4, 6))):
@@ -35,7 +35,8 @@ def test_thumos14_from_its_files_to_scores(shared_data, tmp_path, monkeypatch, c
     assert call(["traininfer", "--config", "thumos.yaml", "--output", "run"] + settings) == 0
     assert len(read_json("run/detections.json")["results"]) == 213
     assert call(["infer", "--checkpoint", "run", "--external-scores", "data/external_scores.json", "--output",
-                 "fused.json", "--set", "postprocess.class_power=0", "--set", "postprocess.classes_per_recording=2"]) == 0
+                 "fused.json", "--set", "postprocess.class_power=0",
+                 "--set", "postprocess.classes_per_recording=2"]) == 0
     results = read_json("fused.json")["results"]
     assert len(results) == 213 and all(len({one["label"] for one in found}) <= 2 for found in results.values())
     for truth in ("data/annotations.json", os.path.join(source, "thumos_gt.json")):

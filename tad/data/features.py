@@ -107,7 +107,10 @@ class Joined(object):
     def __init__(self, listed, path):
         self.every = listed.every
         self._path = path
-        self._streams = [[FeatureStore(part.path, 0, part.group) for part in parts] for parts in listed.streams]
+        try:
+            self._streams = [[FeatureStore(part.path, 0, part.group) for part in parts] for parts in listed.streams]
+        except UserError as error:
+            raise UserError("%s: %s" % (path, error))
         for parts in self._streams:
             _check_apart(parts, path)
         self.ids = frozenset(name for parts in self._streams for part in parts for name in part.ids)

@@ -63,6 +63,12 @@ def streams_document(streams, folder):
             "streams": [[value(part) for part in parts] for parts in streams.streams]}
 
 
+def lists_streams(path):
+    """Whether a JSON file is such a list, and not, for example, one of annotations."""
+    document = read_json(path, "list of feature files")
+    return isinstance(document, dict) and "streams" in document
+
+
 def part_paths(path):
     """The files and folders that a feature store is made of besides itself; none unless it is a list of parts."""
     if not path.lower().endswith(SUFFIX):

@@ -2,7 +2,6 @@
 
 import csv
 import os
-from typing import Dict, NamedTuple
 
 from tad.data.annotations import number
 from tad.errors import UserError
@@ -10,11 +9,13 @@ from tad.errors import UserError
 MOST_BYTES = 2 ** 28  # of one table; the largest there is has one MiB
 
 
-class Row(NamedTuple):
+class Row:
     """Cells by column; ``place`` is file and line, for messages."""
 
-    place: str
-    cells: Dict[str, str]
+    # No NamedTuple: before Python 3.8 its fields are read through __getitem__
+    def __init__(self, place, cells):
+        self.place = place
+        self.cells = cells
 
     def __getitem__(self, column):
         return self.cells[column]
