@@ -32,7 +32,8 @@ def read_matrix(path, rows, columns):
     if array.ndim != 2 or array.dtype.kind != "f" or array.shape[0] < rows or array.shape[1] < columns:
         raise UserError("the scores %s must be an array (videos, classes) of %d or more rows and %d or more columns of "
                         "floats, not %s of type %s" % (path, rows, columns, array.shape, array.dtype))
-    array = array.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # NumPy tells of some NaN while it casts them; they are refused below
+        array = array.astype(np.float64)
     if not (np.isfinite(array).all() and array.min() >= 0):
         raise UserError("the scores %s have negative, infinite or NaN values, which no probabilities are" % path)
     sums = array.sum(axis=1)
