@@ -7,6 +7,7 @@ values that were used are in the run folder's ``config.yaml``. "Snippets" are st
 from dataclasses import dataclass, field
 from typing import Optional
 
+from tad.config.atss import AtssSettings
 from tad.config.deeplab import DeepLabSettings
 from tad.config.fields import setting
 
@@ -96,6 +97,7 @@ class EvaluationSettings:
 
 DETECTORS = (
     "deeplab",
+    "atss",
 )  # each the name of a section below; only the chosen one's settings hold
 
 
@@ -121,6 +123,7 @@ class Settings:
     dataset: DatasetSettings = field(default_factory=DatasetSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     deeplab: DeepLabSettings = field(default_factory=DeepLabSettings)
+    atss: AtssSettings = field(default_factory=AtssSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     postprocess: PostprocessSettings = field(default_factory=PostprocessSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

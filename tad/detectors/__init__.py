@@ -1,8 +1,9 @@
 """Detectors by name; each joins a network, its targets and losses, and its decoding."""
 
+from tad.detectors.atss import AtssDetector
 from tad.detectors.deeplab import DeepLabDetector
 
-DETECTORS = {"deeplab": DeepLabDetector}
+DETECTORS = {"deeplab": DeepLabDetector, "atss": AtssDetector}
 
 
 def build_detector(settings, channels, classes):
