@@ -8,7 +8,7 @@ from tad.models.layers import ResidualBlock, conv_norm, conv_norm_relu
 class Pyramid(nn.Module):
     """A residual backbone whose levels halve the resolution, and the top-down way back with lateral connections.
 
-    Step j of level l looks at snippet ``j * 2 ** l``: convolutions of odd kernels and stride 2 centre their outputs there.
+    Step j of level l looks at snippet ``j * 2 ** l``: there odd kernels of stride 2 have their centres.
 
     :param channels: width of the input features.
     :param width: channels of every level.
