@@ -33,12 +33,12 @@ DATA = os.path.join(os.path.dirname(HERE), "data", "hapt")
 class Recipe(NamedTuple):
     """Features are windows of ``window`` samples, one every ``stride`` samples (:data:`RATE` of them are a second).
 
-    ``config`` names the YAML file beside this one; detectors other than ``deeplab`` add ``_DETECTOR`` to it.
+    ``name`` is that of the YAML file beside this one; detectors other than ``deeplab`` add ``_DETECTOR`` to it.
     """
 
     window: int
     stride: int
-    config: str
+    name: str
     folder: str
 
 
@@ -61,7 +61,7 @@ def main():
     runs.add_argument("--detector", default="deeplab", help="whose configuration (default: deeplab)")
     runs.add_argument("--seeds", type=int, nargs="+", default=[0])
     runs.add_argument("--set", dest="assignments", action="append", default=[], metavar="KEY=VALUE")
-    runs.add_argument("--output", help="folder of the runs (default: runs/hapt_RECIPE_STEP)")
+    runs.add_argument("--output", help="folder of the runs (default: runs/hapt_RECIPE_DETECTOR_STEP)")
     verb = verbs.add_parser("run", parents=[runs], help="train and score")
     verb.set_defaults(work=lambda options: report(options, [[]]))
     verb = verbs.add_parser("cv", parents=[runs], help="cross-validate inside the training users")
@@ -100,18 +100,24 @@ def folds(count):
     return result
 
 
+def config_of(recipe, detector="deeplab"):
+    """The configuration of a recipe and a detector."""
+    name = RECIPES[recipe].name + ("" if detector == "deeplab" else "_" + detector)
+    return os.path.join(HERE, name + ".yaml")
+
+
 def report(options, parts, only=None):
     """Train and score with every part's changed settings and every seed; print and write the figures.
 
     :param only: indices of the parts to take; None for all.
     """
     rows = []
-    name = RECIPES[options.recipe].config + ("" if options.detector == "deeplab" else "_" + options.detector)
-    output = options.output or os.path.join("runs", "%s_%s_%s" % (name, options.recipe, options.verb))
+    config = config_of(options.recipe, options.detector)
+    output = options.output or os.path.join("runs", "hapt_%s_%s_%s" % (options.recipe, options.detector, options.verb))
     for seed in options.seeds:
         for index in range(len(parts)) if only is None else only:
             folder = os.path.join(output, "seed%d_part%d" % (seed, index))
-            settings = load_settings(os.path.join(HERE, name + ".yaml"),
+            settings = load_settings(config,
                                      parts[index] + options.assignments + ["seed=%d" % seed])
             began, busy = time.time(), time.process_time()
             train_run(settings, folder)
@@ -128,8 +134,8 @@ def report(options, parts, only=None):
                 seed, index, "  ".join("%s %.4f" % pair for pair in zip(RANGES, rows[-1]["average"])),
                 rows[-1]["train_s"], busy, rows[-1]["infer_s"]), flush=True)
     averages = np.array([row["average"] for row in rows])
-    summary = {"detector": options.detector, "recipe": options.recipe, "settings": options.assignments, "rows": rows, "ranges": RANGES,
-               "mean": averages.mean(axis=0).tolist(), "deviation": averages.std(axis=0).tolist()}
+    summary = {"detector": options.detector, "recipe": options.recipe, "settings": options.assignments, "rows": rows,
+               "ranges": RANGES, "mean": averages.mean(axis=0).tolist(), "deviation": averages.std(axis=0).tolist()}
     write_json(os.path.join(output, "summary.json"), summary)
     print("mean: " + "  ".join("%s %.4f" % pair for pair in zip(RANGES, summary["mean"])))
     print(json.dumps({key: round(float(np.mean([row["mAP"][key] for row in rows])), 4) for key in rows[0]["mAP"]}))

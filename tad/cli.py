@@ -14,8 +14,8 @@ from tad.errors import DataNote, DataWarning, UserError
 def command():
     """What the words ``tad`` and ``python -m tad`` start: :func:`main` in a process of its own."""
     code = main()
-    if code in (130, 143):
-        # All is saved and said. An old PyTorch would wait for its data workers, which the signal may have ended
+    if code:
+        # All is saved and said. An old PyTorch would wait for its data workers, which have ended or wait for work
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

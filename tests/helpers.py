@@ -21,6 +21,8 @@ SHORT = ("dataset.length=32", "train.steps=4", "train.batch=2", "train.warmup=2"
 SMALL = {
     "deeplab": ("deeplab.width=8", "deeplab.blocks=1", "deeplab.proposal_width=4", "deeplab.proposal_bins=6",
                 "deeplab.samples=12", "deeplab.candidates=60"),
+    "bmn": ("bmn.width=8", "bmn.proposal_width=4", "bmn.fusion_width=8", "bmn.proposal_samples=6", "bmn.samples=30",
+            "bmn.candidates=60"),
     "atss": ("atss.width=8", "atss.blocks=1", "atss.head_convs=1", "atss.anchor_scale=4", "atss.nearest=4"),
 }
 TINY = SHORT + SMALL["deeplab"]

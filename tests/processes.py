@@ -71,4 +71,6 @@ def _run(arguments, folder, log, before):
         before()
     code = call(arguments)
     sys.stderr.flush()
-    sys.exit(code)  # os._exit would leave the server of Python 3.6 without the code
+    if code and sys.version_info >= (3, 7):  # the server of 3.6 would not learn the code
+        os._exit(code)  # as tad.cli.command does
+    sys.exit(code)

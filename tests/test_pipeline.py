@@ -98,7 +98,8 @@ def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name):
 @pytest.mark.parametrize("name", shipped_configs())
 def test_every_shipped_configuration_trains_infers_and_scores(tmp_path, name):
     """Two steps and a smaller network; everything else as it is shipped."""
-    settings = load_settings(os.path.join(CONFIGS, name + ".yaml"), ["train.steps=2", "deeplab.width=16"])
+    path = os.path.join(CONFIGS, name + ".yaml")
+    settings = load_settings(path, ["train.steps=2", load_settings(path).detector + ".width=16"])
     metrics, pictures = run(settings, str(tmp_path))
     assert metrics["recordings"] == len(pictures) >= 1
 

@@ -8,6 +8,7 @@ import numpy as np
 from tad.segments import clip, lengths, tiou
 
 BACKGROUND = -1
+ROUNDING = 1e-9  # the mean of equal numbers may come out a bit above them
 
 
 class AnchorTargets(NamedTuple):
@@ -46,13 +47,13 @@ def adaptive_thresholds(overlaps):
     """Mean plus standard deviation of the candidates' tIoU of each action: ``(M, C) -> (M,)``.
 
     The deviation is that of a sample (divided by C - 1), as in the authors' code; a single candidate has none. An
-    action without candidates gets 1, which no anchor exceeds.
+    action without candidates gets 1. :data:`ROUNDING` is taken off.
     """
     count = overlaps.shape[1]
     if count == 0:
         return np.ones(len(overlaps))
     deviation = overlaps.std(axis=1, ddof=1) if count > 1 else 0.0
-    return overlaps.mean(axis=1) + deviation
+    return overlaps.mean(axis=1) + deviation - ROUNDING
 
 
 def assign_anchors(anchors, segments, levels, count):

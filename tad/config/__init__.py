@@ -7,7 +7,8 @@ values that were used are in the run folder's ``config.yaml``. "Snippets" are st
 from dataclasses import dataclass, field
 from typing import Optional
 
-from tad.config.atss import AtssSettings
+from tad.config.atss import ATSSSettings
+from tad.config.bmn import BMNSettings
 from tad.config.deeplab import DeepLabSettings
 from tad.config.fields import setting
 
@@ -97,6 +98,7 @@ class EvaluationSettings:
 
 DETECTORS = (
     "deeplab",
+    "bmn",
     "atss",
 )  # each the name of a section below; only the chosen one's settings hold
 
@@ -123,7 +125,8 @@ class Settings:
     dataset: DatasetSettings = field(default_factory=DatasetSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     deeplab: DeepLabSettings = field(default_factory=DeepLabSettings)
-    atss: AtssSettings = field(default_factory=AtssSettings)
+    bmn: BMNSettings = field(default_factory=BMNSettings)
+    atss: ATSSSettings = field(default_factory=ATSSSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     postprocess: PostprocessSettings = field(default_factory=PostprocessSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

@@ -7,7 +7,7 @@ from tad.config.fields import setting
 
 
 @dataclass(frozen=True)
-class AtssSettings:
+class ATSSSettings:
     """The detector ``atss``: a feature pyramid over time, one anchor a location, adaptive training sample selection.
 
     Sources: ATSS (Zhang et al., CVPR 2020), RetinaNet (Lin et al., ICCV 2017), FPN (Lin et al., CVPR 2017).

@@ -12,7 +12,7 @@ from tad.errors import UserError
 from tad.losses.focal import focal
 from tad.losses.functional import weighted_mean
 from tad.losses.giou import generalized_tiou, giou_loss
-from tad.models.atss import Atss
+from tad.models.atss import ATSS
 from tad.postprocess.fusion import ScoredProposals
 from tad.proposals.anchors import pyramid_anchors
 from tad.segments import clip as cut
@@ -21,7 +21,7 @@ from tad.settings import replace
 FARTHEST = 4.0  # a boundary lies within exp(4) half widths of its anchor's centre, so that exp cannot overflow
 
 
-class AtssDetector(Detector):
+class ATSSDetector(Detector):
     """Each location of a feature pyramid names its classes, its segment, and how good that is.
 
     :param channels: width of the input features.
@@ -32,8 +32,8 @@ class AtssDetector(Detector):
     OPEN = ("levels",)
 
     def __init__(self, channels, classes, settings):
-        super(AtssDetector, self).__init__()
-        self.network = Atss(channels, classes, settings.atss)
+        super(ATSSDetector, self).__init__()
+        self.network = ATSS(channels, classes, settings.atss)
         self.classes = classes
         self.settings = settings.atss
 
@@ -41,8 +41,8 @@ class AtssDetector(Detector):
     def fit(settings, longest):
         """As many levels as bring the widest anchor to the longest training action; the coarsest has two locations."""
         length, atss = settings.dataset.length, settings.atss
-        most = 1 + int(math.floor(math.log(length / 2.0, 2)))
-        wanted = 1 + int(math.ceil(max(0.0, math.log(longest / atss.anchor_scale, 2))))
+        most = 1 + int(math.floor(math.log2(length / 2.0)))
+        wanted = 1 + int(math.ceil(max(0.0, math.log2(longest / atss.anchor_scale))))
         levels = atss.levels or min(most, wanted, 12)
         if levels > most:
             raise UserError("atss.levels (%d) halve a clip of dataset.length %d to less than two locations; set it to "

@@ -21,16 +21,16 @@ class AnchorScores(NamedTuple):
     quality: torch.Tensor
 
 
-class Atss(nn.Module):
+class ATSS(nn.Module):
     """RetinaNet over time with one anchor a location and a quality branch (ATSS, sections 2 and 3).
 
     :param channels: width of the input features.
     :param classes: number of classes.
-    :param settings: :class:`tad.config.AtssSettings` with ``levels`` set.
+    :param settings: :class:`tad.config.ATSSSettings` with ``levels`` set.
     """
 
     def __init__(self, channels, classes, settings):
-        super(Atss, self).__init__()
+        super(ATSS, self).__init__()
         self.input_dropout = nn.Dropout2d(settings.input_dropout)
         self.pyramid = Pyramid(channels, settings.width, settings.levels, settings.blocks, settings.kernel)
         self.head = AnchorHead(settings.width, classes, settings.levels, settings.head_convs, settings.dropout)

@@ -57,7 +57,7 @@ def initialize(module, rare_outputs=()):
     The prior keeps the many negatives from drowning the first steps (Lin et al., "Focal Loss", 2017, section 3.3).
     """
     for layer in module.modules():
-        if isinstance(layer, (nn.Conv1d, nn.Linear)):
+        if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

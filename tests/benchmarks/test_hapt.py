@@ -60,7 +60,7 @@ def test_features_are_flattened_windows_normalized_by_the_training_subset(hapt, 
 
 def test_configurations_agree_with_their_recipes(hapt):
     for name, recipe in hapt.RECIPES.items():
-        dataset = hapt.load_settings(recipe.config, []).dataset
+        dataset = hapt.load_settings(hapt.config_of(name), []).dataset
         assert (dataset.window, dataset.stride, dataset.fps) == (recipe.window, recipe.stride, 50)
         assert os.path.basename(dataset.features) == {"usual": "features", "fine": "features_fine"}[name]
 
@@ -83,7 +83,8 @@ def test_report_runs_the_asked_parts_with_every_seed_and_averages(hapt, tmp_path
     monkeypatch.setattr(hapt, "evaluate", lambda truth, path, tiou, subset: {
         "average_mAP": asked[-1][0] / 10.0, "mAP": {"0.5": asked[-1][0] / 10.0}})
     options = Options(None)
-    options.recipe, options.verb, options.seeds, options.assignments = "fine", "cv", [2, 4], ["train.batch=2"]
+    options.recipe, options.detector, options.verb = "fine", "deeplab", "cv"
+    options.seeds, options.assignments = [2, 4], ["train.batch=2"]
     options.output = str(tmp_path / "out")
     os.makedirs(options.output)
     hapt.report(options, [["train.steps=%d" % steps] for steps in (5, 6, 7)], only=[1, 2])

@@ -148,7 +148,7 @@ def test_a_checkpoint_that_cannot_be_written_whole_costs_no_older_one(folder):
     before = saved_steps(checkpoints(folder, run))
     size = os.path.getsize(step_path(checkpoints(folder, run), before[0]))
     code, errors = begin(folder, run, before=Limit(size // 2)).finish()
-    assert code == 2 and errors.count("\n") == 2, errors
+    assert code == 2 and errors.count("tad: ") == 2, errors  # the zipfile of Python 3.7 adds a complaint of its own
     assert "cannot write" in errors and "step_%07d.npz: File too large" % (before[0] + 1) in errors
     assert saved_steps(checkpoints(folder, run)) == before
     assert glob.glob(os.path.join(checkpoints(folder, run), ".*")) == []

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from tad import compat
 from tad.data.clips import Clip
@@ -46,8 +48,18 @@ def test_equals_the_detector_row_by_row(rng, assignments, length):
     for index, proposals in enumerate(expected):
         count = outputs[-1][index]
         assert count == len(proposals.segments) and (valid[index] > 1) == bool(count)
-        for values, wanted in zip(outputs[:-1], proposals):
-            np.testing.assert_allclose(values[index, :count], wanted, atol=1e-5)
+        assert_same_rows([values[index, :count] for values in outputs[:-1]], proposals[:5])
+
+
+def assert_same_rows(found, expected):
+    """The same proposals, best first; those whose boundary scores differ by rounding alone may change places."""
+    for rows in (found, expected):
+        assert (np.diff(rows[2]) <= 1e-6).all()
+    if len(expected[2]):
+        tables = [np.concatenate([np.reshape(values, (len(values), -1)) for values in rows], axis=1)
+                  for rows in (found, expected)]
+        distances = cdist(*tables, metric="chebyshev")
+        assert distances[linear_sum_assignment(distances)].max() < 2e-5
 
 
 def test_blocks_do_not_change_the_graph(rng):
