@@ -117,8 +117,7 @@ def report(options, parts, only=None):
     for seed in options.seeds:
         for index in range(len(parts)) if only is None else only:
             folder = os.path.join(output, "seed%d_part%d" % (seed, index))
-            settings = load_settings(config,
-                                     parts[index] + options.assignments + ["seed=%d" % seed])
+            settings = load_settings(config, parts[index] + options.assignments + ["seed=%d" % seed])
             began, busy = time.time(), time.process_time()
             train_run(settings, folder)
             trained, busy = time.time(), time.process_time() - busy

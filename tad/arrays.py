@@ -74,12 +74,12 @@ def bytes_of(shape, dtype):
 
 
 def check_npy(path):
-    """:func:`checked_form` of the file at a path."""
+    """:func:`whole_npy_form` of the file at a path."""
     with open(path, "rb") as stream:
-        return checked_form(stream)
+        return whole_npy_form(stream)
 
 
-def checked_form(stream):
+def whole_npy_form(stream):
     """Shape, Fortran order, dtype and place of the first number of an open ``.npy`` file that is as long as it says.
 
     :raises ValueError: it is shorter, or no ``.npy`` file.
@@ -94,10 +94,10 @@ def checked_form(stream):
 def read_npy(path):
     """The array in a ``.npy`` file.
 
-    :raises ValueError: as :func:`checked_form`.
+    :raises ValueError: as :func:`whole_npy_form`.
     """
     with open(path, "rb") as stream:  # once: another file may take the path meanwhile
-        checked_form(stream)
+        whole_npy_form(stream)
         stream.seek(0)
         return np.load(stream, allow_pickle=False)
 

@@ -18,6 +18,18 @@ class DataNote(DataWarning):
     """Nothing is wrong, but something was taken from the data that the user did not say."""
 
 
+LONGEST_REASON = 300
+
+
+def reason(error):
+    """What an exception of a library says, for a sentence of ours: one line, not too long, never empty.
+
+    Libraries quote what a broken file holds (zipfile does whole members), or say nothing (EOFError).
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0] if len(lines[0]) <= LONGEST_REASON else lines[0][:LONGEST_REASON] + "..."
+
+
 NEVER_AN_ERROR = ("unknown label",)  # kinds of problems that --strict does not stop at
 
 

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import numpy as np
+import torch
 
 from tad.cli import main
+from tad.data.augment import random_clip
 from tad.data.sources import Source
 from tad.data.timegrid import TimeGrid
 from tad.settings import load_settings
@@ -95,6 +97,15 @@ def make_source(rng, snippets, actions=3, classes=3, name="rec", grid=None):
     features = rng.standard_normal((snippets, 4)).astype(np.float32)
     labels = rng.randint(0, classes, actions).astype(np.int64)
     return Source(name, grid or TimeGrid(0.5, 1.0), snippets, segments, labels), features
+
+
+def make_batch(rng, settings, lengths=(60, 20, 40), actions=3):
+    """Three random training clips of random recordings of 3 classes, and their features ``(3, 4, dataset.length)``."""
+    made = [make_source(rng, length, actions, name=str(index)) for index, length in enumerate(lengths)]
+    read = {source.id: features for source, features in made}.__getitem__
+    clips = [random_clip([source for source, _ in made], read, settings.augment, "windows", settings.dataset.length, 0,
+                         number) for number in range(3)]
+    return clips, torch.stack([torch.from_numpy(clip.features) for clip in clips])
 
 
 def call(arguments):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import warnings
 
 import h5py
 import numpy as np
@@ -15,14 +14,16 @@ from tad.engine.checkpoint import read_checkpoint
 from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import evaluate
 from tad.files import run_folder
-from tad.pipeline import infer_run, pick_device, run, train_run
+from tad.pipeline import infer_run, run, train_run
+from tad.report.compare import compare
 from tad.report.inputs import Asked, read_runs
 from tad.report.manifest import checksum
 from tad.report.snippet_scores import read_scores
 from tad.settings import load_settings, override_settings
-from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, tiny_settings, write_data
+from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, write_data
 
-FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "checkpoints", "tensorboard", "report")
+FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "diagnosis.json", "checkpoints",
+         "tensorboard", "report")
 
 
 def readme_lines():
@@ -228,6 +229,18 @@ def test_infer_on_another_subset_and_with_other_settings(tmp_path, rng):
     assert len(few["rec_3"].scores) == 2
 
 
+def test_a_run_draws_few_pictures_and_says_where_all_are(tmp_path, rng, capsys):
+    config, folder = write_data(tmp_path, rng, tested=2), str(tmp_path / "run")
+    assert call(["traininfer", "--config", config, "--output", folder, "--set", "report.pictures=1"]
+                + sets(TINY)) == 0
+    said = capsys.readouterr().out
+    assert os.listdir(os.path.join(folder, "report")) == ["rec_2.png"]
+    assert "all 2 recordings, and why it fails: tad report %s\n" % folder in said
+    assert call(["report", folder]) == 0  # a warning, as of a diagnosis of something else, would be an error here
+    kept = read_json(os.path.join(folder, "diagnosis.json"))
+    assert compare(read_runs([folder], Asked())).results[0].diagnosis == kept
+
+
 @pytest.mark.parametrize("mode", ["windows", "rescale"])
 def test_inference_keeps_the_curves_that_the_report_draws(tmp_path, rng, mode):
     config = write_data(tmp_path, rng, tested=2)
@@ -294,15 +307,3 @@ def test_run_folder(tmp_path):
     assert run_folder(str(tmp_path)) == str(tmp_path)
     assert run_folder(str(tmp_path / "run" / "checkpoints" / "step_0000001.npz")) == str(tmp_path / "run")
     assert run_folder(str(tmp_path / "alone.npz")) == str(tmp_path)
-
-
-@pytest.mark.parametrize("device", ["cuda:99", "tpu", "", "cuda:x", "meta", "cpu:x"])
-def test_devices_that_are_not_there(device):
-    with pytest.raises(UserError, match="device"):
-        pick_device(tiny_settings("device='%s'" % device))
-
-
-def test_the_chosen_device_is_the_cpu_when_asked():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert pick_device(tiny_settings("device=cpu")).type == "cpu"

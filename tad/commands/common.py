@@ -54,3 +54,5 @@ def show_results(folder, metrics, pictures):
         say("picture:    %s" % path)
     if len(pictures) > 3:
         say("            and %d more beside them" % (len(pictures) - 3))
+    if len(pictures) < metrics["recordings"]:
+        say("all %d recordings, and why it fails: tad report %s" % (metrics["recordings"], folder))

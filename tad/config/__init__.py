@@ -96,13 +96,6 @@ class EvaluationSettings:
     tiou: str = setting("0.3:0.1:0.7", "tIoU thresholds, first:step:last (both ends included) or a list 0.5,0.75")
 
 
-DETECTORS = (
-    "deeplab",
-    "bmn",
-    "atss",
-)  # each the name of a section below; only the chosen one's settings hold
-
-
 @dataclass(frozen=True)
 class ReportSettings:
     """What a run keeps for people to look at."""
@@ -111,6 +104,13 @@ class ReportSettings:
                                  "has them, for the timelines of tad report")
     pictures: int = setting(50, "timelines that traininfer draws, of the first recordings; tad report shows all",
                             minimum=0)
+
+
+DETECTORS = (
+    "deeplab",
+    "bmn",
+    "atss",
+)  # each the name of a section below; only the chosen one's settings hold
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pandas
 
 from tad.arrays import Archive, bytes_of, check_size, read_npy
 from tad.data.decimals import with_points
-from tad.errors import UserError
+from tad.errors import UserError, reason
 from tad.files import paths_by_stem
 
 FOLDER_SUFFIXES = (".npy", ".npz", ".csv")
@@ -131,7 +131,7 @@ def _open_npz(path):
         with Archive(path) as archive:
             ids = frozenset(archive.files)
     except Exception as error:  # numpy raises zipfile, zlib, OS and value errors for a broken file
-        raise UserError("cannot read the features %s: %s" % (path, error))
+        raise UserError("cannot read the features %s: %s" % (path, reason(error)))
     return partial(guarded, _npz_member, path), ids, None
 
 
@@ -145,7 +145,7 @@ def _open_hdf5(path):
         with h5py.File(path, "r") as archive:
             ids = frozenset(name for name in archive if isinstance(archive.get(name), h5py.Dataset))
     except Exception as error:  # HDF5 has a dozen words for a broken file, and h5py as many types for them
-        raise UserError("cannot read the features %s: %s" % (path, error))
+        raise UserError("cannot read the features %s: %s" % (path, reason(error)))
     if not ids:
         raise UserError("the HDF5 file %s holds no dataset at its top level; tad data import --features brings "
                         "nested ones there" % path)
@@ -183,8 +183,7 @@ def guarded(read, path, *name):
     except FeatureError:
         raise
     except Exception as error:  # a broken file surfaces as one of a dozen types, by library and version
-        reason = str(error).strip().splitlines()
-        raise FeatureError("has unreadable features (%s: %s)" % (path, reason[0] if reason else type(error).__name__))
+        raise FeatureError("has unreadable features (%s: %s)" % (path, reason(error)))
 
 
 def _only_array(path):

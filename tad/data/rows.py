@@ -5,7 +5,7 @@ import os
 import h5py
 import numpy as np
 
-from tad.arrays import check_npy
+from tad.arrays import check_npy, whole_npy_form
 from tad.data.features import HDF5_SUFFIXES, check_dataset, checked, checked_form, guarded
 
 SMALL_BYTES = 2 ** 24    # a smaller file is read whole
@@ -112,13 +112,13 @@ def _npy_form(path):
 
 
 def _npy_piece(path, first, last):
-    shape, fortran, dtype, begin = check_npy(path)
-    if fortran:
-        # A map of its own for each piece: what an old one has touched would stay in memory
-        return np.array(np.load(path, mmap_mode="r", allow_pickle=False)[first:last])
-    # Read and not mapped: where a file shrinks under a map, the system kills the process
-    width = shape[1] * dtype.itemsize
-    with open(path, "rb") as stream:
+    with open(path, "rb") as stream:  # once, as in read_npy
+        shape, fortran, dtype, begin = whole_npy_form(stream)
+        if fortran:
+            # A map of its own for each piece: what an old one has touched would stay in memory
+            return np.array(np.load(path, mmap_mode="r", allow_pickle=False)[first:last])
+        # Read and not mapped: where a file shrinks under a map, the system kills the process
+        width = shape[1] * dtype.itemsize
         stream.seek(begin + first * width)
         content = stream.read((last - first) * width)
     return np.frombuffer(content, dtype).reshape(last - first, shape[1])

@@ -9,7 +9,7 @@ import pandas
 
 from tad.data.decimals import with_points
 from tad.data.features import FOLDER_SUFFIXES, HDF5_SUFFIXES, FeatureError, open_store
-from tad.errors import UserError
+from tad.errors import UserError, reason
 from tad.files import paths_by_stem
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -146,7 +146,7 @@ def _read_table(path):
     except UnicodeDecodeError:
         raise FeatureError("is not UTF-8 text (%s); save it as UTF-8" % path)
     except (OSError, pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
-        raise FeatureError("cannot be read (%s: %s)" % (path, str(error).strip().splitlines()[0]))
+        raise FeatureError("cannot be read (%s: %s)" % (path, reason(error)))
 
 
 def _is_number(word):

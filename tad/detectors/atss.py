@@ -8,7 +8,9 @@ from torch.nn import functional
 
 from tad.assignment.atss import AnchorTargets, anchor_targets
 from tad.detectors.base import Detector, out_of_reach
+from tad.detectors.grid import probabilities, valid_mask
 from tad.errors import UserError
+from tad.losses.counts import over_ranks
 from tad.losses.focal import focal
 from tad.losses.functional import weighted_mean
 from tad.losses.giou import generalized_tiou, giou_loss
@@ -37,8 +39,8 @@ class ATSSDetector(Detector):
         self.classes = classes
         self.settings = settings.atss
 
-    @staticmethod
-    def fit(settings, longest):
+    @classmethod
+    def fit(cls, settings, longest):
         """As many levels as bring the widest anchor to the longest training action; the coarsest has two locations."""
         length, atss = settings.dataset.length, settings.atss
         most = 1 + int(math.floor(math.log2(length / 2.0)))
@@ -49,8 +51,8 @@ class ATSSDetector(Detector):
                             "%d or less" % (levels, length, most))
         return replace(settings, atss__levels=levels)
 
-    @staticmethod
-    def check(settings, durations):
+    @classmethod
+    def check(cls, settings, durations):
         """Actions longer than any anchor can be stretched to."""
         atss = settings.atss
         widest = atss.anchor_scale * 2 ** (atss.levels - 1)
@@ -76,7 +78,7 @@ class ATSSDetector(Detector):
         targets = AnchorTargets(*(torch.from_numpy(np.stack(parts)).to(features) for parts in zip(*targets)))
         output = self.network(features, valid_mask(clips, features))
         segments = self._segments(output.sides, length)
-        positives = targets.positive.sum().clamp(min=1.0)
+        positives = over_ranks(targets.positive.sum()).clamp(min=1.0)
         quality = targets.centerness
         if self.settings.quality == "tiou":
             quality = generalized_tiou(segments.detach(), targets.segments).clamp(min=0.0)
@@ -104,8 +106,8 @@ class ATSSDetector(Detector):
         """Scored proposals of each clip: list of :class:`tad.postprocess.fusion.ScoredProposals`."""
         output = self.network(features, valid_mask(clips, features))
         segments = self._segments(output.sides, features.size(2))
-        classes, quality = torch.sigmoid(output.classes), torch.sigmoid(output.quality)
-        parts = [values.cpu().numpy().astype(np.float64) for values in (segments, classes, quality)]
+        parts = (segments.cpu().numpy().astype(np.float64), probabilities(output.classes),
+                 probabilities(output.quality))
         anchors = self._anchors(features.size(2))
         return [self._decode(anchors, clip.valid, *one) for clip, one in zip(clips, zip(*parts))]
 
@@ -117,11 +119,3 @@ class ATSSDetector(Detector):
         ones = np.ones(len(chosen))
         return ScoredProposals(cut(segments[chosen], -0.5, valid - 0.5), classes[:, chosen].T, ones,
                                quality[chosen], ones)
-
-
-def valid_mask(clips, features):
-    """``(B, 1, T)`` in the form of ``features``: 1 on real snippets, 0 on padding."""
-    mask = np.zeros((len(clips), 1, features.size(2)))
-    for row, clip in zip(mask, clips):
-        row[:, :clip.valid] = 1
-    return torch.from_numpy(mask).to(features)

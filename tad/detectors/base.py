@@ -19,8 +19,8 @@ class Detector(nn.Module):
 
     OPEN = ()
 
-    @staticmethod
-    def fit(settings, longest):
+    @classmethod
+    def fit(cls, settings, longest):
         """Settings with what the detector's section leaves open (``None``) derived from the training data.
 
         :param settings: :class:`tad.config.Settings` with ``dataset.length`` set.
@@ -29,8 +29,8 @@ class Detector(nn.Module):
         """
         return settings
 
-    @staticmethod
-    def check(settings, durations):
+    @classmethod
+    def check(cls, settings, durations):
         """Refuse settings, resolved by :meth:`fit`, with which most training actions are out of reach; warn of some.
 
         :param durations: of all training actions, float64 ``(N,)`` in snippets of a clip, N > 0.
@@ -51,7 +51,8 @@ class Detector(nn.Module):
 
         :param features: float32 ``(B, C, T)`` of the clips, on the detector's device.
         :param clips: list of B :class:`tad.data.clips.Clip`
-        :param rng: :class:`numpy.random.RandomState`, the only source of random numbers besides dropout.
+        :param rng: :class:`numpy.random.RandomState`, the only source of random numbers besides dropout; taken apart by
+            :func:`tad.assignment.proposals.generators` into one for each clip, and not used otherwise.
         """
         raise NotImplementedError
 

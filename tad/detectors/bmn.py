@@ -1,25 +1,21 @@
 """The detector ``bmn``: its targets and losses, and its decoding (Lin et al., "BMN", ICCV 2019)."""
 
-import math
-
 import numpy as np
 import torch
 
-from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou
+from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou, generators
 from tad.assignment.snippets import snippet_targets
-from tad.data.fitting import rounded_up
-from tad.detectors.base import Detector, out_of_reach
+from tad.detectors.grid import GridDetector, probabilities, valid_mask
 from tad.errors import UserError
 from tad.losses import functional as losses
 from tad.models.bmn import BMN
 from tad.postprocess.fusion import ScoredProposals, mean_inside
 from tad.proposals.grid import all_proposals, best_by_boundaries
-from tad.settings import replace
 
 MOST_VALUES = 2 ** 31  # of the map's features of one window, or of the sampling mask: 8 GiB
 
 
-class BMNDetector(Detector):
+class BMNDetector(GridDetector):
     """Start and end probabilities of snippets, and two confidences of every cell of the map (duration, start).
 
     :param channels: width of the input features.
@@ -27,7 +23,7 @@ class BMNDetector(Detector):
     :param settings: :class:`tad.config.Settings`
     """
 
-    OPEN = ("max_duration",)
+    SECTION = "bmn"
 
     def __init__(self, channels, classes, settings):
         super(BMNDetector, self).__init__()
@@ -35,29 +31,12 @@ class BMNDetector(Detector):
         self.classes = classes
         self.settings = settings.bmn
 
-    @staticmethod
-    def fit(settings, longest):
-        """Proposals may be a quarter longer than the longest training action."""
-        length = settings.dataset.length
-        if length < 2:
+    @classmethod
+    def fit(cls, settings, longest):
+        """As of every grid; a clip of one snippet has none."""
+        if settings.dataset.length < 2:
             raise UserError("bmn needs proposals from one snippet to a later one: set dataset.length to 2 or more")
-        duration = settings.bmn.max_duration or max(1, min(length - 1, int(math.ceil(1.25 * longest)) + 1))
-        if duration >= length:
-            raise UserError("bmn.max_duration (%d) must be below dataset.length (%d): a proposal lies inside its clip"
-                            % (duration, length))
-        return replace(settings, bmn__max_duration=duration)
-
-    @staticmethod
-    def check(settings, durations):
-        """Actions longer than any proposal, boundaries everywhere."""
-        bmn, length = settings.bmn, settings.dataset.length
-        limit = min(length - 1, rounded_up(durations.max()))
-        out_of_reach((durations > bmn.max_duration + 2 * bmn.boundary_radius) & (durations <= length),
-                     "last longer than any proposal (bmn.max_duration: %d snippets)" % bmn.max_duration,
-                     durations, "set bmn.max_duration to %d or more" % limit)
-        if 2 * bmn.boundary_radius >= length:
-            raise UserError("bmn.boundary_radius (%g snippets) makes every snippet of a window (dataset.length: %d) a "
-                            "boundary; set it below %g" % (bmn.boundary_radius, length, length / 8.0))
+        return super(BMNDetector, cls).fit(settings, longest)
 
     @staticmethod
     def check_stored(settings, weights, path):
@@ -85,7 +64,8 @@ class BMNDetector(Detector):
 
     def _map_losses(self, confidences, clips, rng):
         """Regression on sampled cells, classification on all cells of the valid part (section 3.4)."""
-        overlaps, inside, sampled = zip(*(self._map_targets(clip, confidences.size(3), rng) for clip in clips))
+        overlaps, inside, sampled = zip(*(self._map_targets(clip, confidences.size(3), own)
+                                           for clip, own in zip(clips, generators(rng, len(clips)))))
         overlaps, inside, sampled = (torch.from_numpy(np.stack(maps).astype(np.float32)).to(confidences)
                                      for maps in (overlaps, inside, sampled))
         complete = (overlaps >= self.settings.complete_tiou).to(confidences)
@@ -109,10 +89,7 @@ class BMNDetector(Detector):
 
     def propose(self, features, clips):
         """Scored proposals of each clip: list of :class:`tad.postprocess.fusion.ScoredProposals`."""
-        valid = torch.zeros(len(clips), 1, features.size(2))
-        for index, clip in enumerate(clips):
-            valid[index, :, :clip.valid] = 1
-        output = self.network(features, valid.to(features))
+        output = self.network(features, valid_mask(clips, features))
         boundaries, confidences = probabilities(output.boundaries), probabilities(output.confidences)
         classes = [None] * len(clips) if output.classes is None else probabilities(output.classes)
         return [self._decode(clip.valid, *parts) for clip, parts in zip(clips, zip(boundaries, confidences, classes))]
@@ -134,8 +111,3 @@ class BMNDetector(Detector):
 def cell_index(cells):
     """Rows and columns in the map of proposals ``(N, 2)``: row 0 has duration 1."""
     return cells[:, 1] - cells[:, 0] - 1, cells[:, 0]
-
-
-def probabilities(logits):
-    """Sigmoid as a float64 array."""
-    return torch.sigmoid(logits).cpu().numpy().astype(np.float64)

@@ -1,26 +1,22 @@
 """The detector ``deeplab``: its network, its targets and losses, and its decoding."""
 
-import math
-
 import numpy as np
 import torch
 
-from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou
+from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou, generators
 from tad.assignment.snippets import snippet_targets
 from tad.config import DeepLabSettings
-from tad.data.fitting import rounded_up
-from tad.detectors.base import Detector, out_of_reach
+from tad.detectors.grid import GridDetector, probabilities, valid_mask
 from tad.errors import UserError
 from tad.losses import functional as losses
 from tad.models.deeplab import DeepLab
 from tad.postprocess.fusion import ScoredProposals, mean_inside
 from tad.proposals.grid import all_proposals, best_by_boundaries
-from tad.settings import replace
 
 MOST_PROPOSALS = 2 ** 28  # of one window: they take some 4 GiB
 
 
-class DeepLabDetector(Detector):
+class DeepLabDetector(GridDetector):
     """Per-snippet scores by DeepLab over time; proposals over (duration, start), judged on Align1D features.
 
     :param channels: width of the input features.
@@ -28,7 +24,7 @@ class DeepLabDetector(Detector):
     :param settings: :class:`tad.config.Settings`
     """
 
-    OPEN = ("max_duration",)
+    SECTION = "deeplab"
 
     def __init__(self, channels, classes, settings):
         super(DeepLabDetector, self).__init__()
@@ -36,33 +32,20 @@ class DeepLabDetector(Detector):
         self.classes = classes
         self.settings = settings.deeplab
 
-    @staticmethod
-    def fit(settings, longest):
-        """Proposals may be a quarter longer than the longest training action."""
+    @classmethod
+    def fit(cls, settings, longest):
+        """As of every grid; the encoder needs two steps of its own."""
         length, shrink = settings.dataset.length, output_stride(settings.deeplab)
         if length < 2 * shrink:
             raise UserError("deeplab.strides shrink a clip %d times, so dataset.length must be at least %d, not %d"
                             % (shrink, 2 * shrink, length))
-        duration = settings.deeplab.max_duration or max(1, min(length - 1, int(math.ceil(1.25 * longest)) + 1))
-        if duration >= length:
-            raise UserError("deeplab.max_duration (%d) must be below dataset.length (%d): a proposal lies inside its "
-                            "clip" % (duration, length))
-        return replace(settings, deeplab__max_duration=duration)
+        return super(DeepLabDetector, cls).fit(settings, longest)
 
-    @staticmethod
-    def check(settings, durations):
-        """Actions longer than any proposal, atrous rates longer than the clip."""
-        deeplab, length = settings.deeplab, settings.dataset.length
-        # A boundary moves by up to its radius when offsets are added
-        reach = deeplab.max_duration + 2 * deeplab.boundary_radius
-        limit = min(length - 1, rounded_up(durations.max()))
-        out_of_reach((durations > reach) & (durations <= length),
-                     "last longer than any proposal (deeplab.max_duration: %d snippets)" % deeplab.max_duration,
-                     durations, "set deeplab.max_duration to %d or more" % limit)
-        check_rates(deeplab, length)
-        if 2 * deeplab.boundary_radius >= length:
-            raise UserError("deeplab.boundary_radius (%g snippets) makes every snippet of a window (dataset.length: "
-                            "%d) a boundary; set it below %g" % (deeplab.boundary_radius, length, length / 8.0))
+    @classmethod
+    def check(cls, settings, durations):
+        """As of every grid, and atrous rates longer than the clip."""
+        super(DeepLabDetector, cls).check(settings, durations)
+        check_rates(settings.deeplab, settings.dataset.length)
 
     @staticmethod
     def check_stored(settings, weights, path):
@@ -104,10 +87,10 @@ class DeepLabDetector(Detector):
     def _sampled(self, clips, rng):
         """Proposals ``(N, 3)`` of all clips that the step learns from, and their tIoU ``(N,)``."""
         chosen, overlaps = [], []
-        for index, clip in enumerate(clips):
+        for index, (clip, own) in enumerate(zip(clips, generators(rng, len(clips)))):
             candidates = all_proposals(clip.valid, self.settings.max_duration)
             overlap = best_tiou(candidates, clip.segments)
-            sample = balanced_sample(overlap, self.settings.samples, rng)
+            sample = balanced_sample(overlap, self.settings.samples, own)
             batch = np.full((len(sample), 1), index)
             chosen.append(np.concatenate([batch, candidates[sample]], axis=1))
             overlaps.append(overlap[sample])
@@ -115,12 +98,8 @@ class DeepLabDetector(Detector):
 
     def propose(self, features, clips):
         """Scored proposals of each clip: list of :class:`tad.postprocess.fusion.ScoredProposals`."""
-        valid = torch.zeros(len(clips), 1, features.size(2))
-        for index, clip in enumerate(clips):
-            valid[index, :, :clip.valid] = 1
-        output = self.network(features, valid.to(features.device))
-        classes = torch.sigmoid(output.scores.classes).cpu().numpy().astype(np.float64)
-        boundaries = torch.sigmoid(output.scores.boundaries).cpu().numpy().astype(np.float64)
+        output = self.network(features, valid_mask(clips, features))
+        classes, boundaries = probabilities(output.scores.classes), probabilities(output.scores.boundaries)
         offsets = output.scores.offsets.cpu().numpy().astype(np.float64)
         return [self._decode(index, clip.valid, classes[index], boundaries[index], offsets[index],
                              output.proposal_features) for index, clip in enumerate(clips)]
@@ -131,7 +110,7 @@ class DeepLabDetector(Detector):
         candidates = candidates[best_by_boundaries(candidates, starts, ends, self.settings.candidates)]
         rois = np.concatenate([np.full((len(candidates), 1), index), candidates], axis=1)
         logits = self.network.proposal_head(features, torch.from_numpy(rois).to(features))
-        quality = torch.sigmoid(logits).cpu().numpy().astype(np.float64)
+        quality = probabilities(logits)
         segments = candidates + np.stack([offsets[0][candidates[:, 0]], offsets[1][candidates[:, 1]]], axis=1)
         segments[:, 1] = np.maximum(segments[:, 1], segments[:, 0] + 0.1)
         product = starts[candidates[:, 0]] * ends[candidates[:, 1]]

@@ -14,7 +14,7 @@ import torch
 
 from tad.arrays import Archive
 from tad.data.strict_json import parse_json
-from tad.errors import UserError
+from tad.errors import UserError, reason
 from tad.files import atomic_write
 
 FORMAT = "tad-checkpoint-1"
@@ -68,7 +68,7 @@ def read_checkpoint(path):
         raise UserError("the memory is too small to read the checkpoint %s; free some and try again" % path)
     except Exception as error:  # a damaged archive surfaces as one of a dozen types, by library and version
         raise DamagedError("%s is damaged or not a checkpoint of tad (%s); give another one"
-                        % (path, str(error).strip() or type(error).__name__))
+                           % (path, reason(error)))
     if not isinstance(meta, dict) or meta.get("format") != FORMAT or not set(NEEDED) <= set(meta):
         raise DamagedError("%s is not a checkpoint that this version of tad can read; give another one" % path)
     return Checkpoint(tensors, meta)

@@ -60,7 +60,7 @@ def open_scoring(ground_truth_path, detections_path, subset=None, rules=NO_RULES
     handling = dict(handling, subset=subset, ties=TIES, class_map=rules.class_map_path,
                     blocked_recordings=len(chosen) - len(scored), ignored_labels=sorted(rules.ignored),
                     rules=None if rules == NO_RULES else rules.recorded())
-    handling.update(_unknown_labels(table, new_names, known, detections_path))
+    handling.update(_labels_for_nothing(table, new_names, known, labels, detections_path))
     _warn_of_elsewhere(table, handling, detections_path)
     ambiguous = instances_of(scored, {label: 0 for label in rules.ignored})
     return Scoring(scored, labels, truth, _of_known_labels(proposals), proposals, ambiguous, table.left_out,
@@ -129,13 +129,19 @@ def _of_known_labels(proposals):
     return proposals if known.all() else proposals.take(known)
 
 
-def _unknown_labels(table, new_names, known, path):
-    unknown = sorted(set(new_names) - known)
+def _labels_for_nothing(table, new_names, known, labels, path):
+    """The labels that count for nothing: that no annotation has, and that no instance to be found here has."""
+    unknown, unscored = sorted(set(new_names) - known), sorted((set(new_names) & known) - set(labels))
     if unknown:
         warnings.warn("%s: %d labels are not in the annotations and count for nothing, for example '%s'"
                       % (path, len(unknown), unknown[0]), DataWarning, stacklevel=4)
-    of_unknown = np.array([name in set(unknown) for name in new_names] + [False])
-    return {"unknown_labels": unknown, "detections_of_unknown_labels": int(np.sum(of_unknown[table.label]))}
+    return {"unknown_labels": unknown, "detections_of_unknown_labels": _number_of(unknown, table, new_names),
+            "unscored_labels": unscored, "detections_of_unscored_labels": _number_of(unscored, table, new_names)}
+
+
+def _number_of(labels, table, new_names):
+    among = np.array([name in set(labels) for name in new_names] + [False])
+    return int(np.sum(among[table.label]))
 
 
 def _warn_of_elsewhere(table, handling, path):

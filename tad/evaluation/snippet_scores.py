@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from tad.arrays import read_npy
-from tad.errors import UserError
+from tad.errors import UserError, reason
 
 
 def read_snippet_scores(folder, recordings, labels):
@@ -20,7 +20,7 @@ def read_snippet_scores(folder, recordings, labels):
         with open(path, encoding="utf-8-sig") as stream:
             names = [line.strip() for line in stream if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError("cannot read the labels of the columns, one a line, in %s: %s" % (path, error))
+        raise UserError("cannot read the labels of the columns, one a line, in %s: %s" % (path, reason(error)))
     for label in labels:
         if names.count(label) != 1:
             raise UserError("%s must have one line '%s', a label of the annotations" % (path, label))
@@ -33,7 +33,7 @@ def _read(path, classes):
     try:
         scores = read_npy(path)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError("cannot read the per-snippet scores %s: %s" % (path, error))
+        raise UserError("cannot read the per-snippet scores %s: %s" % (path, reason(error)))
     if not isinstance(scores, np.ndarray) or scores.ndim != 2 or scores.shape[1] != classes \
             or scores.dtype.kind != "f" or not np.isfinite(scores).all():
         raise UserError("%s must hold finite floats of shape (snippets, %d), for the %d lines of classes.txt"

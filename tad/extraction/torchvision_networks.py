@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tad.compat import load_tensors
-from tad.errors import UserError
+from tad.errors import UserError, reason
 from tad.files import checksum
 
 NETWORKS = ("r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b")
@@ -63,7 +63,7 @@ class TorchvisionExtractor(object):
             return self([[frame] * self.window]).shape[1]
         except (RuntimeError, ValueError) as error:
             raise UserError("%s cannot take a --window of %d frames (%s); 16 is what it was trained with"
-                            % (self.name, self.window, str(error).strip().splitlines()[0]))
+                            % (self.name, self.window, reason(error)))
 
 
 def _models():
@@ -75,7 +75,7 @@ def _models():
     except RuntimeError as error:
         raise UserError("torchvision does not fit PyTorch %s (%s); install both from one index, for a CPU: pip install "
                         "torch torchvision --index-url https://download.pytorch.org/whl/cpu"
-                        % (torch.__version__, str(error).strip().splitlines()[0]))
+                        % (torch.__version__, reason(error)))
     if not hasattr(torchvision.models, "get_model_weights"):
         raise UserError("extracting features of videos needs torchvision 0.14 or newer, not %s"
                         % torchvision.__version__)

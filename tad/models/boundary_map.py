@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from tad.ops.align1d import Align1D
+from tad.segments import widen
 
 
 class MaskSampling(nn.Module):
@@ -50,7 +51,7 @@ class IndexedSampling(nn.Module):
     def forward(self, features):
         """``(B, C, T) -> (B, C, N, D, T)``"""
         cells, inside = map_cells(features.size(2), self.durations)
-        segments = widened(cells[inside], self.context)
+        segments = widen(cells[inside], self.context)
         step = (segments[:, 1] - segments[:, 0]) / (self.points - 1)
         segments = torch.stack([segments[:, 0] - step / 2, segments[:, 1] + step / 2], dim=1) + 1
         return aligned(self.align, functional.pad(features, (1, 1)), segments, inside)
@@ -70,7 +71,7 @@ class Align1DSampling(nn.Module):
     def forward(self, features):
         """``(B, C, T) -> (B, C, N, D, T)``"""
         cells, inside = map_cells(features.size(2), self.durations)
-        return aligned(self.align, features, widened(cells[inside], self.context), inside)
+        return aligned(self.align, features, widen(cells[inside], self.context), inside)
 
 
 SAMPLINGS = {"mask": MaskSampling, "indexed": IndexedSampling, "align1d": Align1DSampling}
@@ -83,16 +84,10 @@ def map_cells(length, durations):
     return torch.stack([starts, ends], dim=2), ends <= length - 1
 
 
-def widened(segments, context):
-    """``(M, 2)`` longer by ``context`` of their length at each end."""
-    margin = (segments[:, 1] - segments[:, 0]) * context
-    return torch.stack([segments[:, 0] - margin, segments[:, 1] + margin], dim=1)
-
-
 def sampling_weights(length, durations, points, context):
     """The paper's mask, float32 ``(T, N x D x T)``, equation 2."""
     cells, inside = map_cells(length, durations)
-    segments = widened(cells.reshape(-1, 2), context)
+    segments = widen(cells.reshape(-1, 2), context)
     part = torch.arange(points, dtype=torch.float64)[:, None] / (points - 1)
     position = segments[:, 0] + part * (segments[:, 1] - segments[:, 0])
     weights = torch.zeros(length, points, durations * length)

@@ -44,8 +44,8 @@ def check_window(settings, durations, sources):
     needed = rounded_up(durations.max())
     step = np.median([source.grid.step_s for source in sources])
     out_of_reach(longer, "are longer than a window (dataset.length: %d, %.4g s)"
-                  % (dataset.length, dataset.length * step), durations,
-                  "set dataset.length to %d or more, or make features with a larger stride" % needed)
+                 % (dataset.length, dataset.length * step), durations,
+                 "set dataset.length to %d or more, or make features with a larger stride" % needed)
     if np.median(durations) < 0.5:
         warnings.warn("half of the training actions last less than half a snippet (%.4g s); such actions are hard "
                       "to place, and a smaller stride of the features would help" % (0.5 * step), DataWarning,

@@ -55,8 +55,7 @@ def _step(detector, features, clip):
 
 def _made_up_clip(width, length):
     features = np.random.RandomState(0).standard_normal((width, length)).astype(np.float32)
-    longest = 0.5 * length
-    segments = np.array([[0.0, max(1.0, 0.5 * longest)], [0.25 * length, 0.25 * length + longest]])
+    segments = np.array([[0.0, max(1.0, 0.25 * length)], [0.25 * length, 0.75 * length]])
     return Clip("made up", features, length, TimeGrid(0.5, 1.0), segments, np.zeros(2, np.int64), -np.inf, np.inf)
 
 

@@ -1,14 +1,15 @@
 """The numbers of a report: runs side by side on one ground truth, as arrays."""
 
+import reprlib
 import warnings
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
 from tad.data.annotations import class_names
-from tad.errors import DataWarning, UserError
+from tad.errors import DataWarning
 from tad.evaluation.average_precision import Ranking, average_precisions, precision_at_recalls, rank
-from tad.evaluation.diagnosis.diagnose import diagnose
+from tad.evaluation.diagnosis.diagnose import NothingToDiagnoseError, diagnose
 from tad.evaluation.instances import Instances, best_first
 from tad.evaluation.recall import average_recall
 from tad.evaluation.scoring import Scoring, instances_of
@@ -124,7 +125,7 @@ def _diagnosis(run, truth, ambiguous, found, ranking, known):
     scoring = Scoring(run.truth, known, truth, ranking.found, found, ambiguous, (), {})
     try:
         made = diagnose(scoring, run.thresholds)
-    except UserError as error:
+    except NothingToDiagnoseError as error:
         return {"notes": ["no diagnosis: %s" % error]}
     if run.diagnosis is None:
         return made
@@ -142,9 +143,17 @@ def _is_of_the_same(kept, made):
                    for each in (kept, made)]
         # Instances that a file leaves out change every mean
         comparable = kept["excluded"] == made["excluded"]
-        far = abs(kept["average_mAP_N"] - made["average_mAP_N"]) > SAME
+        far = not _is_near(kept["average_mAP_N"], made["average_mAP_N"])
         return kept["tiou"] == made["tiou"] and numbers[0] == numbers[1] and not (comparable and far)
     except (KeyError, TypeError, AttributeError):  # what is no diagnosis
+        return False
+
+
+def _is_near(then, now):
+    """Whether a number read from a file, be it NaN or too large for a float, is one made now."""
+    try:
+        return abs(then - now) <= SAME
+    except OverflowError:
         return False
 
 
@@ -159,8 +168,8 @@ def _check_metrics(run, result):
     now: Dict[str, float] = summary(result, run.thresholds)
     for name in now:
         value = then.get(name) if isinstance(then, dict) else None
-        if isinstance(value, (int, float)) and abs(value - now[name]) > SAME:
-            warnings.warn("%s: its metrics.json has mAP %.4f at tIoU %s, but its detections give %.4f with these "
+        if isinstance(value, (int, float)) and not _is_near(value, now[name]):
+            warnings.warn("%s: its metrics.json has mAP %s at tIoU %s, but its detections give %.4f with these "
                           "annotations and rules; the report shows the latter"
-                          % (run.path, value, name, now[name]), DataWarning, stacklevel=2)
+                          % (run.path, reprlib.repr(round(value, 4)), name, now[name]), DataWarning, stacklevel=2)
             return

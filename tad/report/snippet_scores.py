@@ -13,7 +13,7 @@ import numpy as np
 
 from tad.arrays import Archive
 from tad.data.naming import file_name
-from tad.errors import UserError
+from tad.errors import UserError, reason
 from tad.files import atomic_write, make_folder
 from tad.postprocess.curves import CURVES
 
@@ -84,7 +84,8 @@ def read_scores(folder, name):
             arrays = {key: np.asarray(archive[key], dtype=np.float64) for key in archive.files
                       if key in CURVES or key == "times"}
     except Exception as error:  # zipfile, zlib and NumPy have a dozen types for a broken file
-        raise UserError("cannot read the snippet scores %s: %s; remove it, or write it again" % (path, error))
+        raise UserError("cannot read the snippet scores %s: %s; remove it, or write it again"
+                        % (path, reason(error)))
     times = arrays.get("times")
     if times is None or len(arrays) < 2:
         raise UserError("%s must hold 'times' and one of %s" % (path, ", ".join("'%s'" % key for key in CURVES)))

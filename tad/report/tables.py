@@ -103,6 +103,10 @@ def _handling_lines(handling):
         lines.append("counted for nothing: %s of labels that the annotations lack: %s"
                      % (count(handling["detections_of_unknown_labels"], "detection"),
                         shortened(handling["unknown_labels"])))
+    if handling.get("detections_of_unscored_labels"):
+        lines.append("counted for nothing: %s of labels without an instance to find in subset '%s': %s"
+                     % (count(handling["detections_of_unscored_labels"], "detection"), handling["subset"],
+                        shortened(handling["unscored_labels"])))
     if handling.get("detections_elsewhere"):
         lines.append("false positives: %s in %s outside subset '%s': %s"
                      % (count(handling["detections_elsewhere"], "detection"),

@@ -20,8 +20,8 @@ CLOCK_FROM_S = 180   # a longer recording has its axis in minutes and seconds
 CLOCK_STEPS_S = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
 
 
-def draw_timelines(folder, truth, detections, classes):
-    """One PNG for each recording; returns their paths.
+def draw_timelines(folder, truth, detections, classes, most=None):
+    """One PNG for each recording, or for the ``most`` first ones; returns their paths.
 
     :param truth: list of :class:`tad.data.annotations.Recording`
     :param detections: id -> :class:`tad.postprocess.fusion.Detections` in seconds, best first.
@@ -32,12 +32,11 @@ def draw_timelines(folder, truth, detections, classes):
     with warnings.catch_warnings():
         # Letters that the font lacks become boxes; one warning a letter and picture would say no more
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        for recording in truth:
-            if recording.id in detections:
-                paths.append(os.path.join(folder, file_name(recording.id) + ".png"))
-                figure = timeline(recording, detections[recording.id], classes)
-                with atomic_write(paths[-1], "wb") as stream:
-                    figure.savefig(stream, format="png", dpi=110)
+        for recording in [recording for recording in truth if recording.id in detections][:most]:
+            paths.append(os.path.join(folder, file_name(recording.id) + ".png"))
+            figure = timeline(recording, detections[recording.id], classes)
+            with atomic_write(paths[-1], "wb") as stream:
+                figure.savefig(stream, format="png", dpi=110)
     return paths
 
 

@@ -8,14 +8,13 @@ import torch
 
 from tad.assignment.atss import anchor_targets
 from tad.config import Settings
-from tad.data.augment import random_clip
 from tad.data.clips import cut_windows
 from tad.detectors import build_detector
 from tad.detectors.atss import ATSSDetector
 from tad.errors import DataWarning, UserError
 from tad.proposals.anchors import pyramid_anchors
 from tad.settings import replace
-from tests.helpers import make_source, tiny_settings
+from tests.helpers import make_batch, make_source, tiny_settings
 
 PARTS = {"classes", "segments", "quality"}
 
@@ -26,14 +25,6 @@ def settings_of(*assignments):
 
 def detector(*assignments):
     return build_detector(settings_of(*assignments), 4, 3)
-
-
-def make_batch(rng, count=3):
-    made = [make_source(rng, length, name=str(index)) for index, length in enumerate((60, 20))]
-    read = {source.id: features for source, features in made}.__getitem__
-    clips = [random_clip([source for source, _ in made], read, settings_of().augment, "windows", 32, 0, number)
-             for number in range(count)]
-    return clips, torch.stack([torch.from_numpy(clip.features) for clip in clips])
 
 
 def one_clip(rng, valid):
@@ -54,7 +45,7 @@ def stir(made):
 
 
 def test_every_parameter_gets_a_gradient(rng):
-    clips, features = make_batch(rng)
+    clips, features = make_batch(rng, settings_of())
     # Eight channels behind ReLU can die by chance; every parameter must learn in one of a few draws
     missing = None
     for _ in range(5):
@@ -67,7 +58,7 @@ def test_every_parameter_gets_a_gradient(rng):
 
 @pytest.mark.parametrize("part", sorted(PARTS))
 def test_each_weight_scales_its_own_part_and_no_other(rng, part):
-    clips, features = make_batch(rng)
+    clips, features = make_batch(rng, settings_of())
     found = []
     for times in (1, 3):
         torch.manual_seed(3)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from tad.assignment.proposals import generators
 from tad.config import Settings
-from tad.data.augment import random_clip
 from tad.data.clips import cut_windows
 from tad.detectors import build_detector
 from tad.detectors.bmn import BMNDetector
 from tad.errors import DataWarning, UserError
 from tad.settings import replace
-from tests.helpers import make_source, tiny_settings
+from tests.helpers import make_batch, make_source, tiny_settings
 
 PARTS = {"classes", "boundaries", "tiou", "completeness"}
 SAMPLINGS = ("mask", "indexed", "align1d")
@@ -23,14 +23,6 @@ def settings_of(*assignments):
 
 def detector(*assignments):
     return build_detector(settings_of(*assignments), 4, 3)
-
-
-def make_batch(rng, count=3):
-    made = [make_source(rng, length, name=str(index)) for index, length in enumerate((60, 20))]
-    read = {source.id: features for source, features in made}.__getitem__
-    clips = [random_clip([source for source, _ in made], read, settings_of().augment, "windows", 32, 0, number)
-             for number in range(count)]
-    return clips, torch.stack([torch.from_numpy(clip.features) for clip in clips])
 
 
 def one_clip(rng, valid):
@@ -49,7 +41,7 @@ def slow_tiou(start, end, segments):
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 def test_every_parameter_gets_a_gradient(rng, sampling):
-    clips, features = make_batch(rng)
+    clips, features = make_batch(rng, settings_of())
     # Eight channels behind ReLU can die by chance; every parameter must learn in one of a few draws
     missing = None
     for _ in range(5):
@@ -61,7 +53,7 @@ def test_every_parameter_gets_a_gradient(rng, sampling):
 
 
 def test_mask_and_indexed_sampling_give_the_same_detector(rng):
-    clips, features = make_batch(rng)
+    clips, features = make_batch(rng, settings_of())
     found = []
     for sampling in ("mask", "indexed"):
         torch.manual_seed(3)
@@ -72,7 +64,7 @@ def test_mask_and_indexed_sampling_give_the_same_detector(rng):
 
 @pytest.mark.parametrize("part", sorted(PARTS))
 def test_each_weight_scales_its_own_part_and_no_other(rng, part):
-    clips, features = make_batch(rng)
+    clips, features = make_batch(rng, settings_of())
     found = []
     weight = getattr(settings_of().bmn, part + "_weight")
     for factor in (1, 3):
@@ -92,7 +84,7 @@ def test_map_losses_equal_the_equations(rng, valid):
     made = detector("bmn.samples=3000", "bmn.complete_tiou=0.6")
     confidences = torch.from_numpy(rng.standard_normal((1, 2, 20, 32)).astype(np.float32))
     found = made._map_losses(confidences, [clip], np.random.RandomState(2))
-    _, _, sampled = made._map_targets(clip, 32, np.random.RandomState(2))
+    _, _, sampled = made._map_targets(clip, 32, generators(np.random.RandomState(2), 1)[0])
     errors, positive, negative = [], [], []
     for row in range(20):
         for start in range(32):

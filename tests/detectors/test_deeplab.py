@@ -9,18 +9,9 @@ from tad.data.clips import cut_windows
 from tad.detectors import build_detector
 from tad.engine.training import start, train_step
 from tad.proposals.grid import all_proposals
-from tests.helpers import make_source, tiny_settings
+from tests.helpers import make_batch, make_source, tiny_settings
 
 PARTS = ("classes", "boundaries", "offsets", "tiou", "completeness")
-
-
-def make_batch(rng, count=3, lengths=(60, 20), classes=3):
-    made = [make_source(rng, length, classes=classes, name=str(index)) for index, length in enumerate(lengths)]
-    read = {source.id: features for source, features in made}.__getitem__
-    settings = tiny_settings("deeplab.max_duration=20")
-    clips = [random_clip([source for source, _ in made], read, settings.augment, "windows", 32, 0, number)
-             for number in range(count)]
-    return clips, torch.stack([torch.from_numpy(clip.features) for clip in clips])
 
 
 def detector(*assignments, classes=3):
@@ -29,7 +20,7 @@ def detector(*assignments, classes=3):
 
 
 def test_every_parameter_gets_a_gradient(rng):
-    clips, features = make_batch(rng)
+    clips, features = make_batch(rng, tiny_settings())
     made = detector()
     sum(made.losses(features, clips, rng).values()).backward()
     without = [name for name, parameter in made.named_parameters()
@@ -39,7 +30,7 @@ def test_every_parameter_gets_a_gradient(rng):
 
 @pytest.mark.parametrize("part", PARTS)
 def test_each_weight_scales_its_own_part_and_no_other(rng, part):
-    clips, features = make_batch(rng)
+    clips, features = make_batch(rng, tiny_settings())
     torch.manual_seed(3)
     plain = detector()
     torch.manual_seed(3)
@@ -88,7 +79,7 @@ def test_recordings_of_one_snippet_and_without_actions_train(rng):
 
 
 def test_sampled_proposals_have_the_overlap_they_claim(rng):
-    clips, _ = make_batch(rng)
+    clips, _ = make_batch(rng, tiny_settings())
     proposals, overlaps = detector()._sampled(clips, rng)
     assert len(proposals) == len(overlaps) <= 3 * 12
     for (index, start_, end), overlap in zip(proposals, overlaps):

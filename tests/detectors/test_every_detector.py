@@ -5,11 +5,10 @@ import pytest
 import torch
 
 from tad.config import DETECTORS
-from tad.data.augment import random_clip
 from tad.data.clips import cut_windows
 from tad.detectors import build_detector
 from tad.engine.training import start, train_step
-from tests.helpers import make_source, tiny_settings
+from tests.helpers import make_batch, make_source, tiny_settings
 
 CLASSES, WIDTH, LENGTH = 3, 4, 32
 
@@ -21,21 +20,12 @@ def settings_of(name, *assignments):
     return KINDS[name].fit(tiny_settings(*assignments, detector=name), 12.0)
 
 
-def batch_of(rng, settings, lengths=(60, 20, 40), actions=3):
-    made = [make_source(rng, length, actions=actions, classes=CLASSES, name=str(index))
-            for index, length in enumerate(lengths)]
-    read = {source.id: features for source, features in made}.__getitem__
-    clips = [random_clip([source for source, _ in made], read, settings.augment, "windows", LENGTH, 0, number)
-             for number in range(3)]
-    return clips, torch.stack([torch.from_numpy(clip.features) for clip in clips])
-
-
 @every
 def test_the_loss_falls_and_stays_finite(name, rng):
     settings = settings_of(name, "train.steps=30", "train.learning_rate=0.01")
     torch.manual_seed(0)
     progress = start(build_detector(settings, WIDTH, CLASSES), settings)
-    clips, _ = batch_of(rng, settings)
+    clips, _ = make_batch(rng, settings)
     totals = []
     for step in range(30):
         totals.append(float(train_step(progress._replace(step=step), clips, settings, "cpu")["total"]))
@@ -45,7 +35,7 @@ def test_the_loss_falls_and_stays_finite(name, rng):
 @every
 def test_the_same_seed_gives_the_same_losses(name, rng):
     settings = settings_of(name)
-    clips, features = batch_of(rng, settings)
+    clips, features = make_batch(rng, settings)
     found = []
     for _ in range(2):
         torch.manual_seed(4)
@@ -60,7 +50,7 @@ def test_the_same_seed_gives_the_same_losses(name, rng):
 def test_borders_of_training(name, rng, lengths, actions):
     """No action, one snippet, more actions than snippets of a window."""
     settings = settings_of(name)
-    clips, features = batch_of(rng, settings, lengths, actions)
+    clips, features = make_batch(rng, settings, lengths, actions)
     detector = build_detector(settings, WIDTH, CLASSES).train()
     parts = detector.losses(features, clips, rng)
     total = sum(parts.values())
@@ -93,7 +83,7 @@ def test_proposals_are_segments_with_probabilities(name, rng, snippets):
 def test_a_clip_is_judged_alone(name, rng):
     """What else lies in the batch changes nothing but the last bits."""
     settings = settings_of(name)
-    clips, features = batch_of(rng, settings)
+    clips, features = make_batch(rng, settings)
     torch.manual_seed(1)
     detector = build_detector(settings, WIDTH, CLASSES).eval()
     with torch.no_grad():

@@ -147,6 +147,6 @@ def test_weights_that_do_not_fit_are_named():
     before = module.weight.detach().clone()
     for weights in ({"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, {"weight": torch.zeros(2, 3)},
                     {"weight": torch.zeros(2, 3), "bias": torch.zeros(2), "more": torch.zeros(1)}):
-        with pytest.raises(UserError, match="weight|bias|more"):
-            load_weights(module, weights)
+        with pytest.raises(UserError, match=r"c\.npz does not fit .*(weight|bias|more)"):
+            load_weights(module, weights, "c.npz")
     assert torch.equal(module.weight, before)

@@ -9,6 +9,7 @@ from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import Measures, evaluate
 from tad.evaluation.rules import read_blocked, read_class_map, read_rules
 from tests.evaluation.test_evaluate import annotations, detections, write
+from tests.helpers import call, write_json
 
 
 def files(tmp_path, truth, found):
@@ -92,6 +93,20 @@ def test_what_happened_is_said(tmp_path):
     assert said["detections_elsewhere"] == 1 and said["examples_elsewhere"] == ["elsewhere"]
     assert said["subset"] == "test" and "equal score" in said["ties"]
     json.dumps(said, allow_nan=False)
+
+
+def test_labels_without_an_instance_to_find_are_told(tmp_path, capsys):
+    truth, found = files(tmp_path, {"a": [((0, 1), "x"), ((0, 1), "Ambiguous")], "b": [((0, 1), "y")]},
+                         {"a": [((0, 1), "x", .5), ((0, 1), "y", .5), ((2, 3), "y", .4), ((0, 1), "Ambiguous", .5)]})
+    rules = read_rules(blocked=write_json(tmp_path / "blocked", ["b"]), ignored=("Ambiguous",))
+    metrics = evaluate(truth, found, "0.5", rules=rules)
+    said = metrics["handling"]
+    assert said["unscored_labels"] == ["Ambiguous", "y"] and said["detections_of_unscored_labels"] == 3
+    assert said["unknown_labels"] == [] and metrics["detections"] == 1 and list(metrics["AP_per_class"]) == ["x"]
+    assert call(["eval", "--ground-truth", truth, "--detections", found, "--blocked", str(tmp_path / "blocked"),
+                 "--ignore-label", "Ambiguous", "--output", str(tmp_path / "metrics.json")]) == 0
+    said = capsys.readouterr().out
+    assert "3 detections of labels without an instance to find in subset 'test': Ambiguous, y" in said
 
 
 def test_proposals_of_any_label_count(tmp_path):

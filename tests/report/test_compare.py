@@ -1,5 +1,6 @@
 """The report's numbers are those of the evaluation."""
 
+import os
 import warnings
 
 import numpy as np
@@ -121,6 +122,19 @@ def test_metrics_of_other_detections_are_warned_of(tmp_path, rng):
     comparison(folder)
 
 
+@pytest.mark.parametrize("value", [10 ** 400, float("nan"), float("inf")], ids=["huge", "nan", "inf"])
+def test_figures_that_are_no_measures_are_warned_of(tmp_path, rng, value):
+    folder = write_run(tmp_path / "run", *make_data(rng))
+    made = comparison(folder).results[0].diagnosis
+    write_json(folder + "/metrics.json", {"mAP": {"0.5": value}})
+    with pytest.warns(DataWarning, match="its metrics.json has mAP"):
+        comparison(folder)
+    os.remove(folder + "/metrics.json")
+    write_json(folder + "/diagnosis.json", dict(made, average_mAP_N=value))
+    with pytest.warns(DataWarning, match="its diagnosis.json is not of these detections"):
+        assert comparison(folder).results[0].diagnosis == made
+
+
 def test_runs_without_any_detection(tmp_path, rng):
     result, = comparison(write_run(tmp_path / "run", *make_data(rng, detections=0))).results
     assert result.ap.max() == 0 and result.recall.max() == 0 and np.isnan(result.reached).all()
@@ -135,7 +149,8 @@ def test_a_run_is_diagnosed_unless_it_brings_its_own(tmp_path, rng):
     write_json(folder + "/diagnosis.json", mine)
     assert comparison(folder).results[0].diagnosis == mine
     for other in (dict(mine, tiou=["0.5"]), dict(mine, average_mAP_N=mine["average_mAP_N"] + 1e-3), {"notes": []},
-                  dict(mine, per_class={}), dict(mine, per_class=[3])):
+                  dict(mine, average_mAP_N=str(mine["average_mAP_N"])), dict(mine, per_class={}),
+                  dict(mine, per_class=[3])):
         write_json(folder + "/diagnosis.json", other)
         with pytest.warns(DataWarning, match="its diagnosis.json is not of these detections"):
             assert comparison(folder).results[0].diagnosis == made

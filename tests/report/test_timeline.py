@@ -88,6 +88,13 @@ def test_recordings_without_inference_have_no_picture(tmp_path):
     assert os.path.isdir(str(tmp_path / "new"))
 
 
+def test_only_so_many_are_drawn(tmp_path):
+    truth = [recording(name) for name in "abcd"]
+    paths = draw_timelines(str(tmp_path), truth, {name: NOTHING for name in "bcd"}, CLASSES, 2)
+    assert [os.path.basename(path) for path in paths] == ["b.png", "c.png"] == sorted(os.listdir(str(tmp_path)))
+    assert draw_timelines(str(tmp_path / "none"), truth, {"a": NOTHING}, CLASSES, 0) == []
+
+
 def test_long_recordings_are_told_in_minutes():
     figure = timeline(recording(duration=700.0), NOTHING, CLASSES)
     figure.canvas.draw()

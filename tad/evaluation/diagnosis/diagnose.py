@@ -23,13 +23,17 @@ RECALLS = np.linspace(0, 1, 101)
 DIGITS = 5  # of the curves
 
 
+class NothingToDiagnoseError(UserError):
+    """No instance has a length that its recording holds."""
+
+
 def diagnose(scoring, thresholds, characteristics_path=None, style="auto"):
     """Everything that the diagnosis tells.
 
     :param scoring: :class:`tad.evaluation.scoring.Scoring`
     :param characteristics_path: a DETAD file, or None: what the annotations tell.
     :param style: whose borders the buckets have, ``thumos14``, ``activitynet`` or ``auto``.
-    :raises UserError: the characteristics cannot be read, or no instance has a length.
+    :raises UserError: the characteristics cannot be read; :class:`NothingToDiagnoseError`: no instance has a length.
     """
     labels, notes = scoring.labels, []
     computed, given = measure(scoring.truth, scoring.recordings), {}
@@ -70,7 +74,7 @@ def _usable(computed, given):
     with np.errstate(invalid="ignore"):
         kept = (computed["length"] > 0) & ~(coverage > 1)
     if not kept.any():
-        raise UserError("no instance can be diagnosed: none has a length above 0 that its recording holds")
+        raise NothingToDiagnoseError("no instance can be diagnosed: none has a length above 0 that its recording holds")
     return kept, int(np.sum(~kept))
 
 
