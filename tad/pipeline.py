@@ -39,6 +39,7 @@ from tad.data.sources import (
     left_out,
     load_sources,
 )
+from tad.data.streams import part_paths
 from tad.detectors import DETECTORS, build_detector
 from tad.engine.checkpoint import (
     clear_leftovers,
@@ -217,7 +218,8 @@ def open_run(folder, checkpoints, meta, resume):
 def data_files(annotations, features, external=None):
     """For manifests: every file or folder that was read. A recipe inside the feature folder counts with it."""
     recipe = None if os.path.isdir(features) else find_recipe(features)
-    return [path for path in (annotations, features, recipe, external) if path is not None]
+    paths = [annotations, features] + part_paths(features) + [recipe, external]
+    return [path for path in paths if path is not None]
 
 
 def used_recordings(part, recordings, sources):

@@ -18,7 +18,8 @@ class DatasetSettings:
     """Where recordings and annotations are, and what one snippet of the features covers."""
 
     annotations: str = setting("", "ActivityNet-style JSON file (docs/data.md); relative to the configuration file")
-    features: str = setting("", "folder of ID.npy/.npz/.csv, one .npz, or one HDF5 file, each (T, C)")
+    features: str = setting("", "folder of ID.npy/.npz/.csv, one .npz, one HDF5 file, each (T, C); or a .json "
+                                  "that joins several (docs/data.md)")
     train_subset: str = setting("training", "subset that is learned from")
     test_subset: str = setting("validation", "subset that is detected in and scored")
     fps: Optional[float] = setting(None, "frames per second; null takes the features' recipe; a recording's own 'fps' "
@@ -80,6 +81,8 @@ class PostprocessSettings:
     boundary_power: float = setting(0.5, "exponent of startness x endness", minimum=0.0)
     tiou_power: float = setting(0.5, "exponent of the predicted tIoU", minimum=0.0)
     completeness_power: float = setting(0.5, "exponent of the predicted completeness", minimum=0.0)
+    classes_per_recording: Optional[int] = setting(None, "where a recording has external scores, detect only so many "
+                                                         "classes in it, the best by them; null: all", minimum=1)
     classes_per_proposal: int = setting(3, "labels that one proposal may give", minimum=1)
     method: str = setting("soft_nms", "how overlapping detections are thinned", choices=("soft_nms", "nms", "none"))
     per_class: bool = setting(True, "thin within each class; else across all of them")
