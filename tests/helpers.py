@@ -84,6 +84,23 @@ def write_data(folder, rng, classes=("wave", "nod"), width=5, recordings=(60, 45
     return config
 
 
+def write_data_of(settings, rng):
+    """Made-up recordings where a configuration's paths point, in its subsets and at its frame rate."""
+    dataset = settings.dataset
+    place = os.path.dirname(dataset.annotations)
+    write_data(place, rng, fps=dataset.fps or 30.0, stride=dataset.stride or 5, window=dataset.window or 1)
+    subsets = {"training": dataset.train_subset, "validation": dataset.test_subset}
+    document = read_json(os.path.join(place, "annotations.json"))
+    for entry in document["database"].values():
+        entry["subset"] = subsets[entry["subset"]]
+    write_json(dataset.annotations, document)
+    made = os.path.join(place, "features")
+    if dataset.features.endswith(".json"):
+        write_json(dataset.features, {"version": 1, "streams": [["features"]]})
+    else:
+        os.rename(made, dataset.features)
+
+
 def change_json(path, change):
     """Apply ``change(value)`` to a JSON file."""
     value = read_json(path)

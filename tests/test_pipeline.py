@@ -19,8 +19,8 @@ from tad.report.compare import compare
 from tad.report.inputs import Asked, read_runs
 from tad.report.manifest import checksum
 from tad.report.snippet_scores import read_scores
-from tad.settings import load_settings, override_settings
-from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, write_data
+from tad.settings import DATA_ROOT, PACKAGE_PREFIX, load_settings, override_settings
+from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, write_data, write_data_of, write_json
 
 FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "diagnosis.json", "checkpoints",
          "tensorboard", "report")
@@ -97,11 +97,16 @@ def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name):
 
 
 @pytest.mark.parametrize("name", shipped_configs())
-def test_every_shipped_configuration_trains_infers_and_scores(tmp_path, name):
-    """Two steps and a smaller network; everything else as it is shipped."""
+def test_every_shipped_configuration_trains_infers_and_scores(tmp_path, rng, monkeypatch, name):
+    """Two steps and a smaller network, everything else as it is shipped; on made-up data where no data is shipped."""
+    monkeypatch.setenv(DATA_ROOT, str(tmp_path / "data"))
     path = os.path.join(CONFIGS, name + ".yaml")
-    settings = load_settings(path, ["train.steps=2", load_settings(path).detector + ".width=16"])
-    metrics, pictures = run(settings, str(tmp_path))
+    settings = load_settings(path)
+    smaller = [settings.detector + ".width=16"]
+    if not settings.dataset.annotations.startswith(PACKAGE_PREFIX):
+        write_data_of(settings, rng)
+        smaller = ["train.batch=2"] + list(SMALL[settings.detector])
+    metrics, pictures = run(load_settings(path, ["train.steps=2"] + smaller), str(tmp_path / "run"))
     assert metrics["recordings"] == len(pictures) >= 1
 
 
@@ -285,6 +290,32 @@ def test_detections_say_how_they_were_made(tmp_path, rng):
     assert made["recordings"] == {"test": ["rec_3"], "left_out": ["rec_4"]}
     assert made["detections"] == {output: checksum(output)} and made["versions"] and made["align1d"]["backend"]
     assert set(made["data"]) == {str(tmp_path / "annotations.json"), str(tmp_path / "features")}
+
+
+def test_a_configuration_names_what_is_not_scored_and_external_scores(tmp_path, rng, capsys):
+    config, plain, folder = write_data(tmp_path, rng, tested=2), str(tmp_path / "plain"), str(tmp_path / "run")
+    write_json(tmp_path / "scores.json", {name: {"wave": 0.5, "nod": 0.5} for name in ("rec_2", "rec_3")})
+    (tmp_path / "blocked.txt").write_text(u"rec_3\n")
+    train_run(load_settings(config, TINY), plain)
+    infer_run(plain, external=str(tmp_path / "scores.json"))
+    with open(config, "a") as stream:
+        stream.write("evaluation: {blocked: blocked.txt}\n")
+    named = "dataset.external_scores=%s" % (tmp_path / "scores.json")
+    assert call(["traininfer", "--config", config, "--output", folder, "--set", named] + sets(TINY)) == 0
+    metrics = read_json(os.path.join(folder, "metrics.json"))
+    assert metrics["recordings"] == 1 and metrics["handling"]["blocked_recordings"] == 1
+    found, wanted = (read_json(os.path.join(each, "detections.json"))["results"] for each in (folder, plain))
+    assert found == wanted and set(found) == {"rec_2", "rec_3"}
+    assert str(tmp_path / "scores.json") in read_json(os.path.join(folder, "detections.manifest.json"))["data"]
+    assert call(["report", folder]) == 0
+    capsys.readouterr()
+    for key in ("dataset.external_scores", "evaluation.blocked"):
+        assert call(["traininfer", "--config", config, "--output", str(tmp_path / "new"), "--set", key + "=no.json"]
+                    + sets(TINY)) == 2
+        assert "%s: there is no " % key in capsys.readouterr().err and not (tmp_path / "new" / "checkpoints").exists()
+    (tmp_path / "blocked.txt").write_text(u"rec_2\nrec_3\n")
+    assert call(["traininfer", "--config", config, "--output", str(tmp_path / "new")] + sets(TINY)) == 2
+    assert "has no action in subset 'validation' to score against" in capsys.readouterr().err
 
 
 def test_inference_takes_the_checkpoint_before_a_damaged_one(tmp_path, rng):

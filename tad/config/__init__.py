@@ -20,6 +20,8 @@ class DatasetSettings:
     annotations: str = setting("", "ActivityNet-style JSON file (docs/data.md); relative to the configuration file")
     features: str = setting("", "folder of ID.npy/.npz/.csv, one .npz, one HDF5 file, each (T, C); or a .json "
                                   "that joins several (docs/data.md)")
+    external_scores: Optional[str] = setting(None, "JSON file with scores of a classifier of whole recordings for "
+                                                   "infer and traininfer (docs/own-data.md), or null")
     train_subset: str = setting("training", "subset that is learned from")
     test_subset: str = setting("validation", "subset that is detected in and scored")
     fps: Optional[float] = setting(None, "frames per second; null takes the features' recipe; a recording's own 'fps' "
@@ -97,6 +99,8 @@ class EvaluationSettings:
     """How detections are scored."""
 
     tiou: str = setting("0.3:0.1:0.7", "tIoU thresholds, first:step:last (both ends included) or a list 0.5,0.75")
+    blocked: Optional[str] = setting(None, "file of recordings that traininfer does not score (docs/evaluation.md), "
+                                           "or null")
 
 
 @dataclass(frozen=True)
