@@ -1,5 +1,6 @@
 """The command line: exit codes, and how mistakes and warnings are shown. The commands are in ``tad.commands``."""
 
+import argparse
 import os
 import sys
 import warnings
@@ -13,6 +14,9 @@ from tad.errors import DataNote, DataWarning, UserError
 
 def command():
     """What the words ``tad`` and ``python -m tad`` start: :func:`main` in a process of its own."""
+    if "RANK" in os.environ:
+        # Before PyTorch is loaded: it would print stack traces of a rank that has gone, beside our own sentence
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     code = main()
     if code:
         # All is saved and said. An old PyTorch would wait for its data workers, which have ended or wait for work
@@ -31,14 +35,13 @@ def main(arguments=None):
         with terminating():
             return options.run(options) or 0
     except UserError as error:
-        print("tad: %s" % error, file=sys.stderr)
+        _tell(error, str(error))
         return 2
     except KeyboardInterrupt as ended:
-        saved = _saved(ended) or "; a training goes on from its last checkpoint with --resume auto"
-        print("tad: stopped" + saved, file=sys.stderr)
+        _tell(ended, "stopped" + (_saved(ended) or "; a training goes on from its last checkpoint with --resume auto"))
         return 130
     except Terminated as ended:
-        print("tad: stopped by SIGTERM" + _saved(ended), file=sys.stderr)
+        _tell(ended, "stopped by SIGTERM" + _saved(ended))
         return 143
     except BrokenPipeError:
         # The reader of our output has gone (head, less); Python must not complain while it closes
@@ -50,6 +53,12 @@ def main(arguments=None):
         return 2
 
 
+def _tell(ended, text):
+    """Say why a command ends, unless another rank of a distributed run has said it."""
+    if not getattr(ended, "told", False):
+        print("tad: " + text, file=sys.stderr, flush=True)
+
+
 def _saved(ended):
     return "; %s, go on with --resume auto" % ended if str(ended) else ""
 
@@ -58,6 +67,8 @@ def build_parser():
     """The parser of the whole command line; each module of ``tad.commands`` adds its own words."""
     parser = Parser(prog="tad", description="Temporal action detection: find which actions happen in a recording, "
                      "when each starts and ends.")
+    # torch.distributed.launch of an old PyTorch adds it; the environment says the same
+    parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--version", action="version", version="tad " + tad.__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     verbs.required = True

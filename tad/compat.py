@@ -163,3 +163,23 @@ def register_operator(name, forward, fake, setup_context=None, backward=None):
 def exports_onnx():
     """Whether PyTorch has the ONNX exporter that follows ``torch.export`` and takes dynamic shapes (2.6)."""
     return TORCH_VERSION >= (2, 6)
+
+
+def is_lost_rank(error):
+    """Whether an exception of :mod:`torch.distributed` says that another rank has gone; it has no type of its own."""
+    text = str(error).lower()
+    return any(words in text for words in (
+        "connection closed", "connection reset", "connection refused", "connection was likely closed", "broken pipe",
+        "socket closed", "timed out", "timeout", "connectfullmesh", "nccl communicator was aborted", "remote process",
+        "failed to recv", "failed to send", "recvvalue failed", "ncclremoteerror"))
+
+
+def meet(patience):
+    """The store that all ranks share, by the environment variables of ``torchrun``.
+
+    :param patience: how long to wait for the others, a :class:`datetime.timedelta`; PyTorch before 1.5 waits five
+        minutes.
+    """
+    from torch.distributed import rendezvous
+    options = {"timeout": patience} if TORCH_VERSION >= (1, 5) else {}
+    return next(rendezvous("env://", **options))[0]

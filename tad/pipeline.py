@@ -5,6 +5,7 @@ A run folder holds everything that a run made. ``train_run`` fills its checkpoin
 """
 
 import contextlib
+import json
 import os
 import warnings
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
@@ -13,12 +14,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from tad import compat
 from tad.config import Settings
 from tad.data.annotations import class_names, in_subset, read_annotations, read_ground_truth
 from tad.data.external import external_scores
 from tad.data.features import FeatureError, FeatureStore
-from tad.data.paths import data_path
+from tad.data.paths import data_path, optional_path
 from tad.data.recipe import (
     Recipe,
     at_rate_of,
@@ -39,17 +39,29 @@ from tad.data.sources import (
     left_out,
     load_sources,
 )
+from tad.data.streams import part_paths
 from tad.detectors import DETECTORS, build_detector
-from tad.engine.checkpoint import clear_leftovers, newest_readable, open_checkpoint, saved_steps
+from tad.engine.checkpoint import (
+    clear_leftovers,
+    newest_readable,
+    open_checkpoint,
+    read_checkpoint,
+    saved_steps,
+    step_path,
+)
+from tad.engine.devices import pick_device
+from tad.engine.gathering import gather
 from tad.engine.inference import detect
 from tad.engine.losslog import LossLog
 from tad.engine.progress import LogLines, tell
+from tad.engine.ranks import ALONE
 from tad.engine.training import from_checkpoint, load_weights, start, train
 from tad.engine.trust import check_meta, check_proportions
 from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import write_detections
 from tad.evaluation.diagnosis.diagnose import NothingToDiagnoseError, diagnose
 from tad.evaluation.evaluate import evaluate_measures
+from tad.evaluation.rules import read_rules
 from tad.evaluation.scoring import open_scoring
 from tad.evaluation.thresholds import parse_thresholds
 from tad.files import check_writable, make_folder, run_folder, write_json
@@ -101,14 +113,19 @@ class Trained(NamedTuple):
                               window=dataset.window)
 
 
-def train_run(settings, folder, resume=False):
+def train_run(settings, folder, resume=False, ranks=ALONE):
     """Train a detector into a run folder.
 
     :param settings: :class:`tad.config.Settings`
     :param resume: go on from the newest checkpoint in the folder, if there is one.
+    :param ranks: :class:`tad.engine.ranks.Ranks` that share the work; rank 0 writes.
     :raises UserError: data, settings or folder cannot be used.
     """
-    device = pick_device(settings)
+    device = pick_device(settings, ranks)
+    if settings.train.batch < ranks.count:
+        raise UserError("train.batch is %d, too few clips for %d ranks; raise it or start fewer ranks"
+                        % (settings.train.batch, ranks.count))
+    ranks.connect(device)
     dataset = settings.dataset
     store = FeatureStore(data_path(dataset.features, "dataset.features"), dataset.cache_mib)
     annotations = data_path(dataset.annotations, "dataset.annotations")
@@ -133,18 +150,38 @@ def train_run(settings, folder, resume=False):
             "mean": normalization.mean.tolist(), "deviation": normalization.deviation.tolist(),
             "actions": actions_checksum(sources), "recipe": recipe and recipe_to_dict(recipe)}
     checkpoints = os.path.join(folder, "checkpoints")
-    found = open_run(folder, checkpoints, meta, resume)
-    write_settings(settings, os.path.join(folder, "config.yaml"))
-    write_json(os.path.join(folder, "manifest.json"),
-               make_manifest(settings, device, command_line(), data_files(annotations, store.path),
-                             used_recordings("train", recordings, sources)))
+    found = open_together(folder, checkpoints, meta, resume, ranks)
+    places = ranks.places(device)
     torch.manual_seed(settings.seed)
     progress = start(build_detector(settings, width, len(classes)).to(device), settings)
     if found is not None:
         progress = from_checkpoint(progress, found)
+    read = Normalized(store, normalization)
+    if not ranks.leads:
+        train(progress, sources, read, settings, device, checkpoints, meta, lambda step, values: None, ranks)
+        return settings
+    write_settings(settings, os.path.join(folder, "config.yaml"))
+    write_json(os.path.join(folder, "manifest.json"),
+               make_manifest(settings, device, command_line(), data_files(annotations, store.path),
+                             used_recordings("train", recordings, sources), places))
     with contextlib.closing(LossLog(os.path.join(folder, "tensorboard"), progress.step)) as log:
-        train(progress, sources, Normalized(store, normalization), settings, device, checkpoints, meta, log)
+        train(progress, sources, read, settings, device, checkpoints, meta, log, ranks)
     return settings
+
+
+def open_together(folder, checkpoints, meta, resume, ranks):
+    """:func:`open_run` by rank 0; the others then read the same checkpoint."""
+    found = []
+
+    def look():
+        found.append(open_run(folder, checkpoints, meta, resume))
+        return found[0] and found[0].meta["step"]
+
+    ranks.check_same(json.dumps(meta, sort_keys=True))
+    step = ranks.first(look)
+    if found:
+        return found[0]
+    return None if step is None else read_checkpoint(step_path(checkpoints, step))
 
 
 def check_width(recipe, width, place):
@@ -182,7 +219,8 @@ def open_run(folder, checkpoints, meta, resume):
 def data_files(annotations, features, external=None):
     """For manifests: every file or folder that was read. A recipe inside the feature folder counts with it."""
     recipe = None if os.path.isdir(features) else find_recipe(features)
-    return [path for path in (annotations, features, recipe, external) if path is not None]
+    paths = [annotations, features] + part_paths(features) + [recipe, external]
+    return [path for path in paths if path is not None]
 
 
 def used_recordings(part, recordings, sources):
@@ -190,21 +228,24 @@ def used_recordings(part, recordings, sources):
     return {part: [source.id for source in sources], "left_out": left_out(recordings, sources)}
 
 
-def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None, external=None):
+def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Settings] = None, external=None,
+              ranks=ALONE):
     """Detect in the recordings of a configured data set; write the detections, and beside them how they were made.
 
     :param checkpoint: run folder or checkpoint file.
     :param output: detections file; None for ``detections.json`` in the run folder.
     :param subset: None for ``dataset.test_subset``.
     :param override: function that changes the checkpoint's settings, for data or device of another machine.
-    :param external: file of external scores (:mod:`tad.data.external`), or None.
+    :param external: file of external scores (:mod:`tad.data.external`); None for ``dataset.external_scores``.
+    :param ranks: :class:`tad.engine.ranks.Ranks` that share the recordings; rank 0 writes, and has all detections.
     :returns: path of the detections, detections by id, and the :class:`Trained` that made them.
     """
     output = output or os.path.join(run_folder(checkpoint), "detections.json")
     trained = load_trained(checkpoint, override)
     check_writable(output)
     settings, dataset = trained.settings, trained.settings.dataset
-    device = pick_device(settings)
+    device = pick_device(settings, ranks)
+    ranks.connect(device)
     trained.detector.to(device)
     annotations = data_path(dataset.annotations, "dataset.annotations")
     recordings = in_subset(read_annotations(annotations, dataset.strict), subset or dataset.test_subset, annotations)
@@ -216,19 +257,27 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
         if dataset.timing == "auto":
             recordings = at_rate_of(recordings, recipe, place, dataset.strict)
     sources, _ = load_sources(recordings, store, settings.dataset, trained.classes, len(trained.normalization.mean))
-    scores = external_scores(external, trained.classes, [source.id for source in sources])
-    detections, lines = {}, LogLines("infer", "recording", 0, len(sources))
-    with replaced_scores(scores_folder(output), [recording.id for recording in recordings]) as keep:
-        for source in tqdm(sources, desc="infer", unit="recording", disable=None):
+    given = external or optional_path(dataset.external_scores, "dataset.external_scores")
+    scores = external_scores(given, trained.classes, [source.id for source in sources])
+    mine = [sources[index] for index in ranks.portion([source.snippets for source in sources])]
+    # Each rank replaces the curves of its recordings, rank 0 also those of recordings that are left out
+    replaced = [source.id for source in mine] + (left_out(recordings, sources) if ranks.leads else [])
+    detections, lines = {}, LogLines("infer", "recording", 0, len(mine), ranks.quiet)
+    with replaced_scores(scores_folder(output), replaced) as keep:
+        for source in tqdm(mine, desc="infer", unit="recording", disable=ranks.quiet):
             detections[source.id], curves = detect_source(trained, source, store, settings, device,
                                                           scores.get(source.id))
             if curves is not None:
                 keep(source.id, curves)
             if lines.due(len(detections)):
                 lines.say(len(detections))
-        write_detections(output, detections, trained.classes, left_out(recordings, sources))
-    made = make_manifest(settings, device, command_line(), data_files(annotations, store.path, external),
-                         used_recordings("test", recordings, sources))
+        detections, places = gather(detections, [source.id for source in sources], ranks), ranks.places(device)
+        if ranks.leads:
+            write_detections(output, detections, trained.classes, left_out(recordings, sources))
+    if not ranks.leads:
+        return output, detections, trained
+    made = make_manifest(settings, device, command_line(), data_files(annotations, store.path, given),
+                         used_recordings("test", recordings, sources), places)
     asked = {"subset": subset or dataset.test_subset, "external_scores": external}
     write_json(manifest_path(output), dict(made, detections={output: checksum(output)}, asked=asked, **trained.origin))
     return output, detections, trained
@@ -292,7 +341,8 @@ def score_run(folder, detections_path, detections, trained, subset=None):
     dataset = settings.dataset
     annotations = data_path(dataset.annotations, "dataset.annotations")
     subset = subset or dataset.test_subset
-    scoring, thresholds = open_scoring(annotations, detections_path, subset), parse_thresholds(settings.evaluation.tiou)
+    thresholds = parse_thresholds(settings.evaluation.tiou)
+    scoring = open_scoring(annotations, detections_path, subset, scoring_rules(settings))
     metrics = evaluate_measures(scoring, thresholds)
     write_json(os.path.join(folder, "metrics.json"), metrics)
     try:
@@ -303,42 +353,30 @@ def score_run(folder, detections_path, detections, trained, subset=None):
                                    settings.report.pictures)
 
 
-def run(settings, folder, resume=False):
-    """Train, infer and score in one run folder; returns metrics and the paths of the pictures."""
+def run(settings, folder, resume=False, ranks=ALONE):
+    """Train, infer and score in one run folder; returns metrics and the paths of the pictures, on rank 0."""
     check_scoring(settings)
-    train_run(settings, folder, resume)
-    path, detections, trained = infer_run(folder)
-    return score_run(folder, path, detections, trained)
+    train_run(settings, folder, resume, ranks)
+    path, detections, trained = infer_run(folder, ranks=ranks)
+    return score_run(folder, path, detections, trained) if ranks.leads else None
+
+
+def scoring_rules(settings):
+    """Which recordings are not scored."""
+    return read_rules(blocked=optional_path(settings.evaluation.blocked, "evaluation.blocked"))
 
 
 def check_scoring(settings):
     """Find out before a long training that its result could not be scored."""
     parse_thresholds(settings.evaluation.tiou)
-    dataset = settings.dataset
+    dataset, blocked = settings.dataset, scoring_rules(settings).blocked
     annotations = data_path(dataset.annotations, "dataset.annotations")
-    tested = in_subset(read_ground_truth(annotations), dataset.test_subset, annotations)
+    optional_path(dataset.external_scores, "dataset.external_scores")
+    tested = [recording for recording in in_subset(read_ground_truth(annotations), dataset.test_subset, annotations)
+              if recording.id not in blocked]
     if not class_names(tested):
         raise UserError("%s has no action in subset '%s' to score against" % (annotations, dataset.test_subset))
     store = FeatureStore(data_path(dataset.features, "dataset.features"), 0)
     if not any(recording.id in store for recording in tested):
         raise UserError("%s has features of no recording in subset '%s'; do the names match, for example '%s'?"
                         % (store.path, dataset.test_subset, tested[0].id))
-
-
-def pick_device(settings):
-    """The torch device that settings name; sets the number of threads and deterministic kernels on the way."""
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    compat.set_deterministic()
-    if settings.device == "auto":
-        return compat.best_device()
-    try:
-        device = torch.device(settings.device)
-    except RuntimeError:
-        raise UserError("device must be auto, cpu or cuda:N, not '%s'" % settings.device)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError("device '%s' is not there: PyTorch %s sees %d CUDA GPUs; use --set device=cpu"
-                        % (settings.device, torch.__version__, torch.cuda.device_count()))
-    if device.type not in ("cpu", "cuda"):
-        raise UserError("device must be auto, cpu or cuda:N, not '%s'" % settings.device)
-    return device

@@ -2,7 +2,6 @@
 
 import os
 import re
-import warnings
 
 import h5py
 import numpy as np
@@ -15,13 +14,13 @@ from tad.engine.checkpoint import read_checkpoint
 from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import evaluate
 from tad.files import run_folder
-from tad.pipeline import infer_run, pick_device, run, train_run
+from tad.pipeline import infer_run, run, train_run
 from tad.report.compare import compare
 from tad.report.inputs import Asked, read_runs
 from tad.report.manifest import checksum
 from tad.report.snippet_scores import read_scores
 from tad.settings import load_settings, override_settings
-from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, tiny_settings, write_data
+from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, write_data, write_json
 
 FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "diagnosis.json", "checkpoints",
          "tensorboard", "report")
@@ -288,6 +287,32 @@ def test_detections_say_how_they_were_made(tmp_path, rng):
     assert set(made["data"]) == {str(tmp_path / "annotations.json"), str(tmp_path / "features")}
 
 
+def test_a_configuration_names_what_is_not_scored_and_external_scores(tmp_path, rng, capsys):
+    config, plain, folder = write_data(tmp_path, rng, tested=2), str(tmp_path / "plain"), str(tmp_path / "run")
+    write_json(tmp_path / "scores.json", {name: {"wave": 0.5, "nod": 0.5} for name in ("rec_2", "rec_3")})
+    (tmp_path / "blocked.txt").write_text(u"rec_3\n")
+    train_run(load_settings(config, TINY), plain)
+    infer_run(plain, external=str(tmp_path / "scores.json"))
+    with open(config, "a") as stream:
+        stream.write("evaluation: {blocked: blocked.txt}\n")
+    named = "dataset.external_scores=%s" % (tmp_path / "scores.json")
+    assert call(["traininfer", "--config", config, "--output", folder, "--set", named] + sets(TINY)) == 0
+    metrics = read_json(os.path.join(folder, "metrics.json"))
+    assert metrics["recordings"] == 1 and metrics["handling"]["blocked_recordings"] == 1
+    found, wanted = (read_json(os.path.join(each, "detections.json"))["results"] for each in (folder, plain))
+    assert found == wanted and set(found) == {"rec_2", "rec_3"}
+    assert str(tmp_path / "scores.json") in read_json(os.path.join(folder, "detections.manifest.json"))["data"]
+    assert call(["report", folder]) == 0
+    capsys.readouterr()
+    for key in ("dataset.external_scores", "evaluation.blocked"):
+        assert call(["traininfer", "--config", config, "--output", str(tmp_path / "new"), "--set", key + "=no.json"]
+                    + sets(TINY)) == 2
+        assert "%s: there is no " % key in capsys.readouterr().err and not (tmp_path / "new" / "checkpoints").exists()
+    (tmp_path / "blocked.txt").write_text(u"rec_2\nrec_3\n")
+    assert call(["traininfer", "--config", config, "--output", str(tmp_path / "new")] + sets(TINY)) == 2
+    assert "has no action in subset 'validation' to score against" in capsys.readouterr().err
+
+
 def test_inference_takes_the_checkpoint_before_a_damaged_one(tmp_path, rng):
     config = write_data(tmp_path, rng)
     folder = str(tmp_path / "run")
@@ -308,15 +333,3 @@ def test_run_folder(tmp_path):
     assert run_folder(str(tmp_path)) == str(tmp_path)
     assert run_folder(str(tmp_path / "run" / "checkpoints" / "step_0000001.npz")) == str(tmp_path / "run")
     assert run_folder(str(tmp_path / "alone.npz")) == str(tmp_path)
-
-
-@pytest.mark.parametrize("device", ["cuda:99", "tpu", "", "cuda:x", "meta", "cpu:x"])
-def test_devices_that_are_not_there(device):
-    with pytest.raises(UserError, match="device"):
-        pick_device(tiny_settings("device='%s'" % device))
-
-
-def test_the_chosen_device_is_the_cpu_when_asked():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert pick_device(tiny_settings("device=cpu")).type == "cpu"

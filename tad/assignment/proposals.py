@@ -18,6 +18,15 @@ def best_tiou(proposals, segments):
     return best
 
 
+def generators(rng, count):
+    """A :class:`numpy.random.RandomState` for each of ``count`` clips: what one draws does not depend on the others.
+
+    They are all that a detector takes from the ``rng`` of a step: a rank of a distributed training leaves out those of
+    the ranks before it, and so draws for its clips what one process would.
+    """
+    return [np.random.RandomState(seed) for seed in rng.randint(2 ** 31 - 1, size=count)]
+
+
 def balanced_sample(overlaps, count, rng):
     """Indices of about ``count`` proposals, a third each with high, middle and low tIoU (BMN, section 3.4).
 

@@ -130,8 +130,8 @@ def _training(options):
 
 def _videos(options):
     from tad.config import Settings
+    from tad.engine.devices import pick_device
     from tad.extraction.video import extract
-    from tad.pipeline import pick_device
     from tad.settings import replace
     plan = _video_plan(options)
     device = pick_device(replace(Settings(), device=options.device))

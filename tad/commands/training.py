@@ -50,23 +50,33 @@ def output_folder(options):
 
 
 def _train(options):
+    from tad.engine.joining import joined
     from tad.pipeline import train_run
     folder = output_folder(options)
-    train_run(training_settings(options), folder, resume=options.resume == "auto")
-    say("trained: %s" % folder)
+    with joined() as ranks:
+        train_run(training_settings(options), folder, options.resume == "auto", ranks)
+    if ranks.leads:
+        say("trained: %s" % folder)
 
 
 def _traininfer(options):
+    from tad.engine.joining import joined
     from tad.pipeline import run
     folder = output_folder(options)
-    show_results(folder, *run(training_settings(options), folder, resume=options.resume == "auto"))
+    with joined() as ranks:
+        results = run(training_settings(options), folder, options.resume == "auto", ranks)
+    if ranks.leads:
+        show_results(folder, *results)
 
 
 def _infer(options):
+    from tad.engine.joining import joined
     from tad.pipeline import infer_run
     from tad.settings import override_settings
-    path, detections, _ = infer_run(options.checkpoint, options.output, options.subset,
-                                    lambda settings: override_settings(settings, changes(options)),
-                                    options.external_scores)
-    say("%d detections in %d recordings: %s"
-        % (sum(len(found.scores) for found in detections.values()), len(detections), path))
+    with joined() as ranks:
+        path, detections, _ = infer_run(options.checkpoint, options.output, options.subset,
+                                        lambda settings: override_settings(settings, changes(options)),
+                                        options.external_scores, ranks)
+    if ranks.leads:
+        say("%d detections in %d recordings: %s"
+            % (sum(len(found.scores) for found in detections.values()), len(detections), path))

@@ -51,7 +51,8 @@ class Detector(nn.Module):
 
         :param features: float32 ``(B, C, T)`` of the clips, on the detector's device.
         :param clips: list of B :class:`tad.data.clips.Clip`
-        :param rng: :class:`numpy.random.RandomState`, the only source of random numbers besides dropout.
+        :param rng: :class:`numpy.random.RandomState`, the only source of random numbers besides dropout; taken apart by
+            :func:`tad.assignment.proposals.generators` into one for each clip, and not used otherwise.
         """
         raise NotImplementedError
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou
+from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou, generators
 from tad.assignment.snippets import snippet_targets
 from tad.detectors.grid import GridDetector, probabilities, valid_mask
 from tad.errors import UserError
@@ -64,7 +64,8 @@ class BMNDetector(GridDetector):
 
     def _map_losses(self, confidences, clips, rng):
         """Regression on sampled cells, classification on all cells of the valid part (section 3.4)."""
-        overlaps, inside, sampled = zip(*(self._map_targets(clip, confidences.size(3), rng) for clip in clips))
+        overlaps, inside, sampled = zip(*(self._map_targets(clip, confidences.size(3), own)
+                                           for clip, own in zip(clips, generators(rng, len(clips)))))
         overlaps, inside, sampled = (torch.from_numpy(np.stack(maps).astype(np.float32)).to(confidences)
                                      for maps in (overlaps, inside, sampled))
         complete = (overlaps >= self.settings.complete_tiou).to(confidences)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou
+from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou, generators
 from tad.assignment.snippets import snippet_targets
 from tad.config import DeepLabSettings
 from tad.detectors.grid import GridDetector, probabilities, valid_mask
@@ -87,10 +87,10 @@ class DeepLabDetector(GridDetector):
     def _sampled(self, clips, rng):
         """Proposals ``(N, 3)`` of all clips that the step learns from, and their tIoU ``(N,)``."""
         chosen, overlaps = [], []
-        for index, clip in enumerate(clips):
+        for index, (clip, own) in enumerate(zip(clips, generators(rng, len(clips)))):
             candidates = all_proposals(clip.valid, self.settings.max_duration)
             overlap = best_tiou(candidates, clip.segments)
-            sample = balanced_sample(overlap, self.settings.samples, rng)
+            sample = balanced_sample(overlap, self.settings.samples, own)
             batch = np.full((len(sample), 1), index)
             chosen.append(np.concatenate([batch, candidates[sample]], axis=1))
             overlaps.append(overlap[sample])

@@ -28,22 +28,24 @@ class Unreadable(object):
 
 
 class TrainingClips(Dataset):
-    """Clips of the steps from ``first_step`` on, batch after batch."""
+    """Clips of the steps from ``first_step`` on, batch after batch; of each batch the places in ``share``, a range."""
 
-    def __init__(self, sources, read, settings, first_step):
+    def __init__(self, sources, read, settings, first_step, share=None):
         self.sources, self.read, self.settings = sources, read, settings
         self.snippets = {source.id: source.snippets for source in sources}
-        self.first = first_step * settings.train.batch
-        self.count = settings.train.steps * settings.train.batch - self.first
+        self.first = first_step
+        self.share = range(settings.train.batch) if share is None else share
 
     def __len__(self):
-        return self.count
+        return (self.settings.train.steps - self.first) * len(self.share)
 
     def __getitem__(self, index):
         settings = self.settings
+        step, place = divmod(index, len(self.share))
+        number = (self.first + step) * settings.train.batch + self.share[place]
         try:
             return random_clip(self.sources, self._unchanged, settings.augment, settings.dataset.mode,
-                               settings.dataset.length, settings.seed, self.first + index)
+                               settings.dataset.length, settings.seed, number)
         except FeatureError as error:
             return Unreadable(str(error))
 
@@ -58,8 +60,8 @@ class TrainingClips(Dataset):
         return features
 
 
-def batches(sources, read, settings, first_step):
-    """Lists of clips for the steps from ``first_step`` to the last.
+def batches(sources, read, settings, first_step, share=None):
+    """Lists of clips for the steps from ``first_step`` to the last; of each batch the places in ``share``, if given.
 
     Clips follow from their number alone, so that after the death of a worker this process goes on by itself with the
     very clips that were to come.
@@ -68,9 +70,9 @@ def batches(sources, read, settings, first_step):
     """
     step, workers = first_step, settings.train.workers
     while step < settings.train.steps:
-        clips = TrainingClips(sources, read, settings, step)
+        clips = TrainingClips(sources, read, settings, step, share)
         try:
-            for batch in _with_workers(clips, settings.train.batch, workers):
+            for batch in _with_workers(clips, len(clips.share), workers):
                 _check_read(batch, step)
                 step += 1
                 yield batch

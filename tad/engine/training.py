@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import math
 from typing import NamedTuple
 
@@ -9,12 +10,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from tad.assignment.proposals import generators
 from tad.compat import adam_step
 from tad.engine.checkpoint import Checkpoint, prune, step_path, write_checkpoint
 from tad.engine.loading import batches
 from tad.engine.progress import LogLines
-from tad.engine.stopping import noticing
+from tad.engine.ranks import ALONE, LostRankError
+from tad.engine.stopping import ENDINGS, noticing
 from tad.errors import UserError
+
+ENDED_BY = (None,) + tuple(ENDINGS.values())  # by the numbers in which ranks tell each other what came
 
 
 class Progress(NamedTuple):
@@ -33,7 +38,7 @@ def start(detector, settings):
     return Progress(0, detector, copy.deepcopy(detector).eval(), optimizer)
 
 
-def train(progress, sources, read, settings, device, folder, meta, log):
+def train(progress, sources, read, settings, device, folder, meta, log, ranks=ALONE):
     """Train to the last step, with a checkpoint every ``train.checkpoint_every`` steps and at the end.
 
     :param sources: list of :class:`tad.data.sources.Source`
@@ -41,30 +46,56 @@ def train(progress, sources, read, settings, device, folder, meta, log):
     :param folder: where checkpoints go.
     :param meta: plain values that every checkpoint carries (settings, classes, normalization).
     :param log: function (step, dict name -> float), called every ``train.log_every`` steps.
+    :param ranks: :class:`tad.engine.ranks.Ranks` that share every batch.
     :returns: the final :class:`Progress`
-    :raises UserError: the loss is not finite; features cannot be read any more; a checkpoint cannot be written.
+    :raises UserError: the loss is not finite; features cannot be read any more; a checkpoint cannot be written; a rank
+        has ended.
     :raises Terminated, Interrupted: SIGTERM or Ctrl-C came; the step that it came in is finished and saved.
     """
     options = settings.train
-    lines = LogLines("train", "step", progress.step, options.steps)
-    loaded = contextlib.closing(batches(sources, read, settings, progress.step))
-    with noticing() as asked_to_end, loaded as clips:
-        bar = tqdm(clips, initial=progress.step, total=options.steps, desc="train", unit="step", disable=None)
+    lines = LogLines("train", "step", progress.step, options.steps, ranks.quiet)
+    losses = ranks.losses_of(progress.detector)
+    loaded = contextlib.closing(batches(sources, read, settings, progress.step, ranks.share(options.batch)))
+    with noticing() as asked_to_end, loaded as clips, _saving(folder, meta, settings, ranks) as reach:
+        bar = tqdm(clips, initial=progress.step, total=options.steps, desc="train", unit="step", disable=ranks.quiet)
         for batch in bar:
-            parts = train_step(progress, batch, settings, device)
+            parts = train_step(progress, batch, settings, device, ranks, losses)
             progress = progress._replace(step=progress.step + 1)
+            reach(progress)
             if lines.due(progress.step):
                 lines.say(progress.step, ", loss %.3f" % float(parts["total"]))
             if progress.step % options.log_every == 0:
                 values = {name: float(value) for name, value in parts.items()}
                 bar.set_postfix(loss="%.3f" % values["total"])
                 log(progress.step, values)
-            ending = asked_to_end()
+            ending = ENDED_BY[ranks.most(ENDED_BY.index(asked_to_end()))]
             if ending or progress.step % options.checkpoint_every == 0 or progress.step == options.steps:
-                save(progress, folder, meta)
+                ranks.first(functools.partial(save, progress, folder, meta))
             if ending:
                 raise ending("step %d of %d is saved" % (progress.step, options.steps))
     return progress
+
+
+@contextlib.contextmanager
+def _saving(folder, meta, settings, ranks):
+    """Within it, a rank that is lost costs no finished step, where rank 0 is left. Yields a function that takes the
+    :class:`Progress` of each finished step."""
+    reached = []
+
+    def reach(progress):
+        reached[:] = [progress]
+
+    try:
+        with ranks.watched():
+            yield reach
+    except LostRankError as error:
+        # On a GPU the weights may wait without end for the lost rank's gradients
+        saved = bool(reached) and ranks.leads and next(reached[0].detector.parameters()).device.type == "cpu"
+        if saved:
+            save(reached[0], folder, meta)
+        raise LostRankError("%s; %s, go on with --resume auto and any number of ranks"
+                       % (error, "step %d of %d is saved" % (reached[0].step, settings.train.steps) if saved else
+                          "the training has stopped"))
 
 
 def save(progress, folder, meta):
@@ -82,37 +113,43 @@ def save(progress, folder, meta):
     prune(folder)
 
 
-def train_step(progress, clips, settings, device):
-    """One step of the optimizer; returns the parts of the loss and ``total``.
+def train_step(progress, clips, settings, device, ranks=ALONE, losses=None):
+    """One step of the optimizer; returns the parts of the loss and ``total``, of all ranks together.
 
+    :param clips: this rank's share of the batch.
+    :param losses: what ``ranks.losses_of`` gave for the detector.
     :raises UserError: the loss or its gradient is not finite; no weight is changed then.
     """
     options, step = settings.train, progress.step
     # Dropout draws from PyTorch's generator; seeding it by step is what makes resuming exact
     rng = np.random.RandomState([settings.seed & 0xFFFFFFFF, step, 11])
-    torch.manual_seed(int(rng.randint(2 ** 31 - 1)))
+    torch.manual_seed(int(rng.randint(2 ** 31 - 1)) + ranks.rank)
+    generators(rng, ranks.share(options.batch).start)  # those of the ranks before
     for group in progress.optimizer.param_groups:
         group["lr"] = learning_rate(options, step)
     progress.detector.train()
     features = torch.stack([torch.from_numpy(clip.features) for clip in clips]).to(device)
-    parts = progress.detector.losses(features, clips, rng)
-    total = sum(parts.values())
-    _check_finite("loss", float(total.detach()), parts, clips, step)
+    own = (losses or progress.detector.losses)(features, clips, rng)
+    total = sum(own.values())
+    parts = ranks.add_up(dict(own, total=total))
+    _check_finite("loss", float(parts["total"]), parts, clips, step, ranks)
     progress.optimizer.zero_grad()
-    total.backward()
+    # The ranks' losses add up to the loss, but their gradients are averaged
+    (total * ranks.count).backward()
     norm = torch.nn.utils.clip_grad_norm_(progress.detector.parameters(), options.clip_norm)
-    _check_finite("gradient's norm", float(norm), parts, clips, step)
+    _check_finite("gradient's norm", float(norm), parts, clips, step, ranks)
     progress.optimizer.step()
     update_average(progress.averaged, progress.detector, options.average, step)
-    return dict({name: value.detach() for name, value in parts.items()}, total=total.detach())
+    return parts
 
 
-def _check_finite(what, value, parts, clips, step):
+def _check_finite(what, value, parts, clips, step, ranks):
     if not math.isfinite(value):
+        ids = "\n".join(ranks.texts("\n".join(clip.id for clip in clips))).split("\n")
         raise UserError("the %s became %s in step %d (%s); lower train.learning_rate or look at the features of: %s"
-                        % (what, value, step, ", ".join("%s %.3g" % (name, float(part.detach()))
-                                                        for name, part in parts.items()),
-                           ", ".join(sorted({clip.id for clip in clips}))))
+                        % (what, value, step, ", ".join("%s %.3g" % (name, float(part))
+                                                        for name, part in parts.items() if name != "total"),
+                           ", ".join(sorted(set(ids)))))
 
 
 def learning_rate(options, step):

@@ -1,13 +1,19 @@
-"""Losses as pure functions. Every weighting happens before the one reduction, and empty input gives 0."""
+"""Losses as pure functions. Every weighting happens before the one reduction, and empty input gives 0.
+
+What a sum is divided by is counted over the whole batch (:func:`tad.losses.counts.over_ranks`), so that the losses of
+ranks add up to the loss of one process.
+"""
 
 import torch
 from torch.nn import functional
+
+from tad.losses.counts import over_ranks
 
 
 def weighted_mean(values, weights):
     """Mean of ``values`` under ``weights`` (same shape or broadcast); 0 when no weight is left."""
     weights = weights.expand_as(values)
-    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
+    return (values * weights).sum() / over_ranks(weights.sum()).clamp(min=1e-6)
 
 
 def multi_label(logits, targets, valid):
@@ -23,8 +29,8 @@ def balanced_logistic(logits, targets, valid):
     :param logits: any shape; ``targets`` 0 or 1, ``valid`` weights, both broadcast to it.
     """
     targets, valid = targets.expand_as(logits), valid.expand_as(logits)
-    positives = (targets * valid).sum()
-    total = valid.sum().clamp(min=1.0)
+    positives, total = over_ranks(torch.stack([(targets * valid).sum(), valid.sum()]))
+    total = total.clamp(min=1.0)
     # BSN bounds the ratio; without a positive the negatives keep a weight of one half of the whole
     ratio = total / positives.clamp(min=1.0)
     positive_weight = 0.5 * ratio
@@ -41,6 +47,5 @@ def offset_l1(offsets, targets, positive):
 
 def tiou_regression(logits, targets):
     """Squared error of predicted tIoU ``sigmoid(logits)``: ``(N,)`` each (BMN, section 3.4)."""
-    if logits.numel() == 0:
-        return logits.sum()
-    return ((torch.sigmoid(logits) - targets) ** 2).mean()
+    count = over_ranks(logits.new_full((), logits.numel()))
+    return ((torch.sigmoid(logits) - targets) ** 2).sum() / count.clamp(min=1.0)

@@ -48,18 +48,29 @@ class Machine:
     environment: Optional[str] = setting(None, "name of a pinned environment")
     setup: Optional[str] = setting(None, "shell lines before the command (modules, conda, venv)")
     python: Optional[str] = setting(None, "the Python that has tad")
-    gpus: Optional[int] = setting(None, "GPUs; 0 hides them", minimum=0, maximum=1)
+    nodes: Optional[int] = setting(None, "machines of a cluster that share the work", minimum=1, maximum=1024)
+    gpus: Optional[int] = setting(None, "GPUs, with SLURM of each node; 0 hides them", minimum=0, maximum=64)
     cpus: Optional[int] = setting(None, "CPU cores, and threads of PyTorch", minimum=1)
     memory: Optional[str] = setting(None, "main memory, such as 64G")
     time: Optional[str] = setting(None, "time limit, hours:minutes:seconds or days-hours:minutes:seconds")
     slurm: SlurmSettings = field(default_factory=SlurmSettings)
     docker: DockerSettings = field(default_factory=DockerSettings)
 
+    @property
+    def ranks_per_node(self):
+        """Processes on each node: one for each GPU."""
+        return max(1, self.gpus or 0)
+
+    @property
+    def ranks(self):
+        """Processes that share the work."""
+        return (self.nodes or 1) * self.ranks_per_node
+
 
 # Keys that mean nothing to a launcher are refused, so that nobody counts on a limit that is not there
 NOT_FOR = {
-    "local": ("memory", "time", "slurm", "docker"),
-    "docker": ("setup", "python", "memory", "time", "slurm"),
+    "local": ("memory", "time", "nodes", "slurm", "docker"),
+    "docker": ("setup", "python", "memory", "time", "nodes", "slurm"),
     "slurm": ("docker",),
 }
 
@@ -176,6 +187,9 @@ def _check_forms(machine, place):
         value = getattr(machine.slurm, key)
         if value is not None and not _WORD.match(value):
             raise UserError("%s: 'slurm.%s' must be one word, not %r" % (place, key, value))
+    if machine.launcher != "slurm" and (machine.gpus or 0) > 1:
+        raise UserError("%s: 'gpus' must be 0 or 1 with the launcher '%s'; for more, start torchrun yourself "
+                        "(docs/distributed.md)" % (place, machine.launcher))
     if machine.slurm.gpu_type and not machine.gpus:
         raise UserError("%s: 'slurm.gpu_type' needs gpus: 1" % place)
     for line in sbatch_options(machine):

@@ -116,7 +116,7 @@ def variables(machine):
 
 
 def program(entry, words):
-    """The command itself; what starts one process for each of several GPUs or nodes would stand before it."""
+    """The command itself."""
     return (python(entry), "-m", "tad") + tuple(words)
 
 
@@ -144,8 +144,12 @@ def pinned_python(entry):
 
 
 def shell_lines(entry, job, words):
-    """Lines for bash: the working folder, variables and ``setup`` of the machine, then the command in bash's place,
-    so that signals reach it."""
+    """Lines for bash: those of :func:`setup_lines`, then the command in bash's place, so that signals reach it."""
+    return setup_lines(entry, job) + ["exec " + quoted(program(entry, words))]
+
+
+def setup_lines(entry, job):
+    """Lines for bash: the working folder, variables and ``setup`` of the machine."""
     machine = entry.machine
     lines = ["set -euo pipefail", "cd %s" % shlex.quote(job.folder)]
     lines += ["export %s=%s" % (name, shlex.quote(value)) for name, value in sorted(variables(machine).items())]
@@ -154,7 +158,7 @@ def shell_lines(entry, job, words):
     if machine.setup:
         lines += ["set +u  # activation scripts of conda and modules read variables that are not set",
                   machine.setup.rstrip("\n"), "set -u"]
-    return lines + ["exec " + quoted(program(entry, words))]
+    return lines
 
 
 def check_data(entry):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tad.errors import UserError
 from tad.files import atomic_write, make_folder
 from tad.machines.entries import sbatch_options
-from tad.machines.launch import shell_lines
+from tad.machines.launch import program, quoted, setup_lines, shell_lines
 
 FOLDER = "slurm"
 _PLAIN = re.compile(r"^[\w.,:@%/+=-]+$")
@@ -37,21 +37,38 @@ def make_script(entry, job, log):
         words += ("--resume", "auto")
     lines = ["#!/bin/bash"] + ["#SBATCH " + directive(option) for option in options(entry.machine, job, log)]
     lines += ["# Written by tad run for machine '%s' of %s" % (entry.name, entry.file.replace("\n", " "))]
-    body = shell_lines(entry, job, words)
+    body = shell_lines(entry, job, words) if entry.machine.ranks == 1 else rank_lines(entry, job, words)
     if entry.machine.data:
         data = shlex.quote(entry.machine.data)
         body[1:1] = ["[ -d %s ] || { echo tad: there is no data root %s on this node >&2; exit 2; }" % (data, data)]
     return "\n".join(lines + body) + "\n"
 
 
+def rank_lines(entry, job, words):
+    """Lines for bash that start every rank by srun, each with the variables that ``torchrun`` would set.
+
+    When one rank fails, srun ends the others. The port follows from the job's number, so that jobs that share a node
+    hardly ever meet.
+    """
+    each = ("export RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_NTASKS LOCAL_RANK=$SLURM_LOCALID; exec "
+            + quoted(program(entry, words)))
+    return setup_lines(entry, job) + [
+        'hosts=$(scontrol show hostnames "$SLURM_JOB_NODELIST")',
+        'export MASTER_ADDR="${hosts%%$\'\\n\'*}" MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))',
+        "exec srun --kill-on-bad-exit=1 bash -c " + shlex.quote(each)]
+
+
 def options(machine, job, log):
     """Options of sbatch, as they stand on its command line."""
     slurm = machine.slurm
     name = re.sub(r"[^\w.-]", "_", os.path.basename(os.path.abspath(job.output)))
-    found = ["--job-name=tad-%s-%s" % (job.mode, name), "--output=%s" % log, "--open-mode=append", "--nodes=1",
-             "--ntasks=1", "--requeue"]
+    found = ["--job-name=tad-%s-%s" % (job.mode, name), "--output=%s" % log, "--open-mode=append",
+             "--nodes=%d" % (machine.nodes or 1), "--ntasks=%d" % machine.ranks, "--requeue"]
+    if machine.ranks > 1:
+        found.append("--ntasks-per-node=%d" % machine.ranks_per_node)
     if job.trains:
-        found.append("--signal=B:TERM@%d" % slurm.warning_s)
+        # To the batch script, which has become the training; with several ranks to each of them
+        found.append("--signal=%sTERM@%d" % ("B:" if machine.ranks == 1 else "", slurm.warning_s))
     if machine.gpus:
         found.append("--gres=gpu:%s%d" % (slurm.gpu_type + ":" if slurm.gpu_type else "", machine.gpus))
     for option, value in (("cpus-per-task", machine.cpus), ("mem", machine.memory), ("time", machine.time),

@@ -13,10 +13,11 @@ from tad.data.recipe import GRID_KEYS, Recipe, check_layout, check_recipe
 from tad.data.rows import array_rows
 from tad.data.sources import Source, frame_grid
 from tad.data.timegrid import TimeGrid
+from tad.engine.devices import pick_device
 from tad.engine.inference import detect
 from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import plain_detections
-from tad.pipeline import load_trained, pick_device
+from tad.pipeline import load_trained
 from tad.settings import override_settings, replace
 
 

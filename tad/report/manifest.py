@@ -10,7 +10,7 @@ from tad.ops.align1d_backends import active_backend
 from tad.report.environment import flags, git_state, machine, versions
 
 
-def make_manifest(settings, device, command, sources, recordings):
+def make_manifest(settings, device, command, sources, recordings, places=()):
     """Plain values for JSON.
 
     :param device: the torch device that the run uses.
@@ -18,6 +18,7 @@ def make_manifest(settings, device, command, sources, recordings):
     :param sources: list of paths: annotations, features, and what else was read; folders count as the files in them.
     :param recordings: dict part -> list of recording ids: ``train`` or ``test`` those that are used, ``left_out`` those
         that could not be.
+    :param places: machine and device of each rank that shares the work, as text.
     """
     backend, reason = active_backend(device)
     files = {path: file_checksums(path) for path in sources}
@@ -29,6 +30,7 @@ def make_manifest(settings, device, command, sources, recordings):
         "align1d": {"backend": backend, "reason": reason},
         "versions": versions(),
         "machine": machine(),
+        "ranks": {"count": max(1, len(places)), "places": list(places)},
         "flags": flags(),
         "git": git_state(),
         "data": {path: _joined(path, found) for path, found in files.items()},

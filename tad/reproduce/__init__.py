@@ -8,10 +8,11 @@ from tad.data.annotations import read_json
 from tad.data.features import FeatureStore
 from tad.data.paths import data_path
 from tad.engine.checkpoint import read_checkpoint, saved_steps, step_path
+from tad.engine.devices import pick_device
 from tad.engine.losslog import read_losses
 from tad.errors import UserError
 from tad.files import write_json
-from tad.pipeline import data_files, infer_run, pick_device, score_run, train_run
+from tad.pipeline import data_files, infer_run, score_run, train_run
 from tad.report.manifest import command_line, make_manifest
 from tad.reproduce.compare import DIFFERENT, EQUAL, compare_json, compare_losses, compare_weights, worst
 from tad.reproduce.conditions import data_differences, environment_differences, settings_differences

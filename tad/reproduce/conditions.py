@@ -47,6 +47,7 @@ def environment_differences(old, new):
     for part, word in (("versions", "version of"), ("machine", "machine's")):
         told += _different(word, old.get(part), new.get(part))
     told += _different("device:", {"name": old.get("device")}, {"name": new.get("device")})
+    told += _different("ranks:", _only(old.get("ranks"), ("count",)), _only(new.get("ranks"), ("count",)))
     told += _different("Align1D's", _only(old.get("align1d"), ("backend",)), _only(new.get("align1d"), ("backend",)))
     told += _different("git", old.get("git"), new.get("git"))
     flags = [manifest.get("flags") or {} for manifest in (old, new)]

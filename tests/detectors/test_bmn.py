@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tad.assignment.proposals import generators
 from tad.config import Settings
 from tad.data.clips import cut_windows
 from tad.detectors import build_detector
@@ -83,7 +84,7 @@ def test_map_losses_equal_the_equations(rng, valid):
     made = detector("bmn.samples=3000", "bmn.complete_tiou=0.6")
     confidences = torch.from_numpy(rng.standard_normal((1, 2, 20, 32)).astype(np.float32))
     found = made._map_losses(confidences, [clip], np.random.RandomState(2))
-    _, _, sampled = made._map_targets(clip, 32, np.random.RandomState(2))
+    _, _, sampled = made._map_targets(clip, 32, generators(np.random.RandomState(2), 1)[0])
     errors, positive, negative = [], [], []
     for row in range(20):
         for start in range(32):

@@ -1,5 +1,6 @@
 """The sbatch script: what SLURM reads of it, what bash makes of it, and a submission to an sbatch of the test's own."""
 
+import json
 import os
 import random
 import re
@@ -123,6 +124,52 @@ def test_the_end_of_its_time_leaves_a_checkpoint(place, capsys):
         steps += saved_steps(checkpoints)[:1]
         assert re.match('tad: %s a "run".*\\ntad: stopped by SIGTERM; step %d of 100000 is saved' % (start, steps[-1]),
                         errors), errors
+
+
+SRUN = """#!%s
+import os, subprocess, sys
+assert sys.argv[1] == "--kill-on-bad-exit=1"
+options = dict(word.split("=") for word in os.environ["OPTIONS_OF_TEST"].split() if "=" in word)
+nodes, each = int(options["--nodes"]), int(options["--ntasks-per-node"])
+assert int(options["--ntasks"]) == nodes * each
+ranks = [subprocess.Popen(sys.argv[2:], env=dict(os.environ, SLURM_PROCID=str(rank), SLURM_NTASKS=str(nodes * each),
+                                                 SLURM_LOCALID=str(rank %% each))) for rank in range(nodes * each)]
+sys.exit(max(rank.wait() for rank in ranks))
+""" % sys.executable
+SCONTROL = '#!/bin/sh\n[ "$*" = "show hostnames nodes[1-2]" ] && printf "localhost\\nanother\\n"\n'
+
+
+def test_ranks_of_two_nodes_train_together(place, capsys):
+    """A srun of the test's own starts one process for each of two "nodes", which both are this machine."""
+    for name, text in (("srun", SRUN), ("scontrol", SCONTROL)):
+        tool = place.parent / "tools" / name
+        tool.write_text(text)
+        tool.chmod(0o755)
+    (place / "machines.yaml").write_text("cluster: {launcher: slurm, data: ../data root, nodes: 2, cpus: 1}\n")
+    assert call(["run", "--machine", "cluster", "train"] + TRAIN) == 0
+    capsys.readouterr()
+    with open("submitted.sh") as stream:
+        text = stream.read()
+    found = directives(text)
+    assert "--signal=TERM@120" in found and found[3:6] == ["--nodes=2", "--ntasks=2", "--requeue"]
+    check_syntax(text)
+    variables = dict(environment(), SLURM_JOB_NODELIST="nodes[1-2]", SLURM_JOB_ID=str(random.randint(1, 10 ** 7)),
+                     OPTIONS_OF_TEST=" ".join(word for word in found if word.startswith("--n")))
+    for start in ("nothing to resume in", "going on from step 4 of 4 in"):
+        done = subprocess.run(["bash", os.path.abspath("submitted.sh")], cwd="/", env=variables, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, universal_newlines=True)
+        assert (done.returncode, done.stdout) == (0, 'trained: a "run"\n'), done.stderr
+        assert done.stderr.startswith("tad: " + start) and done.stderr.count("\n") == 1, done.stderr
+    with open(os.path.join('a "run"', "manifest.json")) as stream:
+        assert json.load(stream)["ranks"]["count"] == 2
+    assert saved_steps(os.path.join('a "run"', "checkpoints")) == [4, 2]
+
+
+@pytest.mark.parametrize("nodes, gpus, ranks, each", [(2, 4, 8, 4), (None, 2, 2, 2), (3, None, 3, 1), (2, 0, 2, 1)])
+def test_there_is_a_rank_for_each_gpu_or_node(tmp_path, nodes, gpus, ranks, each):
+    found = options(Machine(launcher="slurm", nodes=nodes, gpus=gpus), job(tmp_path), "log")
+    assert {"--nodes=%d" % (nodes or 1), "--ntasks=%d" % ranks, "--ntasks-per-node=%d" % each} <= set(found)
+    assert ("--gres=gpu:%d" % (gpus or 0) in found) is bool(gpus)
 
 
 def test_a_dry_run_prints_the_script_alone(place, capsys):
