@@ -7,8 +7,6 @@ import numpy as np
 
 from tad.segments import tiou
 
-MOST_CELLS = 2 ** 22  # of the table (seed, last basin) that is held at once
-
 
 def fractions(step):
     """The multiples of ``step`` strictly between 0 and 1 (the paper's ``step`` is 0.05): float64, rising.
@@ -19,66 +17,57 @@ def fractions(step):
     return np.arange(1, parts) / float(parts)
 
 
-def basins(actionness, level):
-    """Runs of snippets with an actionness of at least ``level``.
-
-    They are the basins of the complement ``1 - actionness`` that water of height ``1 - level`` fills.
-
-    :param actionness: ``(T,)`` in 0..1.
-    :returns: int64 ``(M, 2)`` of the first snippet and the one after the last, in order.
-    """
-    under = np.concatenate([[False], np.asarray(actionness) >= level, [False]])
-    return np.flatnonzero(under[1:] != under[:-1]).reshape(-1, 2)
-
-
-def grouped(runs, tolerances):
-    """Proposals from basins: each in turn is the seed that absorbs those after it, one by one.
-
-    It does so until the part of the basins in all the time from the seed's beginning to the end of the last one drops
-    below the tolerance; the basins before that one, and the gaps between them, are one proposal.
-
-    :param runs: :func:`basins`, int64 ``(M, 2)``.
-    :param tolerances: each gives a proposal of every seed; at most 1, ``(G,)``.
-    :returns: int64 ``(M * G, 2)``, by seed, then tolerance; a proposal of several tolerances comes as often.
-    """
-    tolerances = np.asarray(tolerances, dtype=np.float64)
-    covered = np.concatenate([[0], np.cumsum(runs[:, 1] - runs[:, 0])])
-    rows = max(1, MOST_CELLS // max(1, len(runs)))
-    parts = [_grouped_from(np.arange(first, min(first + rows, len(runs))), runs, covered, tolerances)
-             for first in range(0, len(runs), rows)]
-    return np.concatenate([np.zeros((0, 2), np.int64)] + parts)
-
-
-def _grouped_from(seeds, runs, covered, tolerances):
-    """:func:`grouped` for some seeds; ``covered (M + 1,)`` counts the snippets of the basins before each."""
-    first = seeds[0]
-    share = (covered[None, first + 1:] - covered[seeds, None]) / (runs[None, first:, 1] - runs[seeds, None, 0])
-    # What lies before the seed is not asked; a seed alone has a share of 1
-    share[np.arange(len(runs) - first)[None] <= (seeds - first)[:, None]] = 1.0
-    lowest = np.minimum.accumulate(share, axis=1)
-    counts = [(lowest >= tolerance).sum(axis=1) for tolerance in tolerances]
-    last = first + np.reshape(counts, (len(tolerances), len(seeds))).T.astype(np.int64) - 1
-    starts = np.broadcast_to(runs[seeds, None, 0], last.shape)
-    return np.stack([starts, runs[last, 1]], axis=2).reshape(-1, 2)
-
-
 def tag_proposals(actionness, levels, tolerances):
-    """The union of the groups of all levels and tolerances.
+    """Groups of the basins of each level, with each tolerance: the union of all, each once.
 
-    :param actionness: ``(T,)`` in 0..1.
-    :param levels: thresholds of :func:`basins`, in 0..1; the paper's are ``fractions(0.05)``.
-    :param tolerances: thresholds of :func:`grouped`, in 0..1; the paper's are ``fractions(0.05)``.
+    The basins of a level are the runs of snippets with an actionness of at least the level (what water of height
+    ``1 - level`` fills in the complement ``1 - actionness``). Each in turn is a seed that absorbs the basins after it,
+    until the part of basins in all the time from its beginning to the end of the last one drops below the tolerance;
+    the basins before that one, and the gaps between them, are one proposal.
+
+    :param actionness: one curve ``(T,)`` or several ``(R, T)``, in 0..1; a group lies within one curve.
+    :param levels: in 0..1, ``(L,)``; the paper's are ``fractions(0.05)``.
+    :param tolerances: in 0..1, rising, ``(G,)``; the paper's are ``fractions(0.05)``.
     :returns: float64 ``(N, 2)`` of different segments in snippet units, by start, then end; each lies in
         ``[-0.5, T - 0.5]`` and begins and ends at the edge of a snippet.
     """
-    # Levels between the same two values of the curve give the same basins
-    _, different = np.unique(np.searchsorted(np.sort(actionness), levels), return_index=True)
-    found = [grouped(basins(actionness, levels[index]), tolerances) for index in different]
-    found = np.concatenate([np.zeros((0, 2), np.int64)] + found)
+    curves = np.atleast_2d(actionness)
+    masks = (curves[:, None] >= np.reshape(levels, (-1, 1))).reshape(len(curves) * len(levels), curves.shape[1])
+    starts, ends = _grouped(*_runs(masks), tolerances=tolerances)
     # Sorting whole numbers is faster than sorting rows
-    width = len(actionness) + 1
-    keys = np.unique(found[:, 0] * width + found[:, 1])
+    width = curves.shape[1] + 1
+    keys = np.unique(starts * width + ends)
     return np.stack([keys // width, keys % width], axis=1) - 0.5
+
+
+def _runs(masks):
+    """Row, first snippet, and the one after the last, of each run of true in bool ``(R, T)``: int64 ``(M,)`` each."""
+    beside = np.zeros((len(masks), 1), dtype=bool)
+    padded = np.concatenate([beside, masks, beside], axis=1)
+    rows, edges = np.nonzero(padded[:, 1:] != padded[:, :-1])
+    return rows[::2], edges[::2], edges[1::2]
+
+
+def _grouped(rows, starts, ends, tolerances):
+    """Starts and ends of the groups of runs of the same row; all seeds take one more basin at a time."""
+    covered = np.concatenate([[0], np.cumsum(ends - starts)])
+    following = np.append(rows[1:] == rows[:-1], False)  # whether the same row has a run after this one
+    seeds = lasts = np.arange(len(rows))
+    lowest = np.ones(len(rows))
+    # How many tolerances a seed has not dropped below; where that number falls, a group of one of them ends
+    held = np.searchsorted(tolerances, lowest, side="right")
+    found = [(starts[:0], ends[:0])]
+    while len(seeds):
+        more = following[lasts]
+        upto = np.where(more, lasts + 1, lasts)
+        share = (covered[upto + 1] - covered[seeds]) / (ends[upto] - starts[seeds]).astype(np.float64)
+        lowest = np.minimum(lowest, share)
+        still = np.where(more, np.searchsorted(tolerances, lowest, side="right"), 0)
+        ended = still < held
+        found.append((starts[seeds[ended]], ends[lasts[ended]]))
+        going = still > 0
+        seeds, lasts, lowest, held = seeds[going], upto[going], lowest[going], still[going]
+    return [np.concatenate(parts) for parts in zip(*found)]
 
 
 def without_near_copies(proposals, scores, most=0.95):

@@ -5,8 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tad.proposals import tag
-from tad.proposals.tag import basins, fractions, grouped, tag_proposals, without_near_copies
+from tad.proposals.tag import fractions, tag_proposals, without_near_copies
 
 
 def slow_basins(curve, level):
@@ -21,7 +20,7 @@ def slow_basins(curve, level):
 
 
 def slow_group(runs, seed, tolerance):
-    """Absorb basin after basin; ``tolerance`` is an exact fraction."""
+    """Absorb basin after basin; shares are exact fractions."""
     last = seed
     for index in range(seed + 1, len(runs)):
         inside = sum(end - start for start, end in runs[seed:index + 1])
@@ -55,13 +54,23 @@ def test_fractions_are_the_papers():
     ([0.1, 0.2, 0.3], 0.6, []),
 ])
 def test_basins_of_a_hand_made_curve(curve, level, expected):
-    found = basins(np.array(curve), level)
-    assert found.shape == (len(expected), 2) and found.dtype == np.int64
-    assert rows(found) == expected
+    """With a tolerance of 1 no seed absorbs another basin."""
+    assert slow_basins(curve, level) == expected
+    found = tag_proposals(np.array(curve), [level], [1.0])
+    assert found.shape == (len(expected), 2) and found.dtype == np.float64
+    assert rows(found + 0.5) == expected
 
 
-# Basins of 2, 2, 1 and 4 snippets; gaps of 1, 4 and 1. From the first: 4/5, 5/10, 9/15
-RUNS = np.array([(0, 2), (3, 5), (9, 10), (11, 15)])
+def curve_of(runs, snippets=16):
+    """1 in the runs, 0 elsewhere."""
+    curve = np.zeros(snippets)
+    for start, end in runs:
+        curve[start:end] = 1.0
+    return curve
+
+
+# Basins of 2, 2, 1 and 4 snippets; gaps of 1, 4 and 1. From the first: 4/5, 5/10, 9/15; from the second: 3/7, 7/12
+RUNS = [(0, 2), (3, 5), (9, 10), (11, 15)]
 
 
 @pytest.mark.parametrize("tolerance, expected", [
@@ -69,27 +78,24 @@ RUNS = np.array([(0, 2), (3, 5), (9, 10), (11, 15)])
     (0.8, [(0, 5), (3, 5), (9, 15), (11, 15)]),  # 4/5 reaches the tolerance, it does not drop below
     (0.81, [(0, 2), (3, 5), (9, 15), (11, 15)]),
     (0.55, [(0, 5), (3, 5), (9, 15), (11, 15)]),  # 5/10 ends it, though 9/15 would be enough again
-    (0.5, [(0, 15), (3, 5), (9, 15), (11, 15)]),  # 3/7 from the second
+    (0.5, [(0, 15), (3, 5), (9, 15), (11, 15)]),
     (0.4, [(0, 15), (3, 15), (9, 15), (11, 15)]),
 ])
 def test_groups_of_hand_made_basins(tolerance, expected):
-    assert rows(grouped(RUNS, [tolerance])) == expected
+    assert [slow_group(RUNS, seed, Fraction(str(tolerance))) for seed in range(4)] == expected
+    assert rows(tag_proposals(curve_of(RUNS), [0.5], [tolerance]) + 0.5) == expected
 
 
-def test_groups_of_several_tolerances_come_seed_by_seed():
-    assert rows(grouped(RUNS[:2], [0.5, 0.9])) == [(0, 5), (0, 2), (3, 5), (3, 5)]
-    assert grouped(RUNS, []).shape == (0, 2)
-    assert grouped(np.zeros((0, 2), np.int64), [0.5]).shape == (0, 2)
+def test_each_tolerance_adds_its_groups_once():
+    assert rows(tag_proposals(curve_of(RUNS[:2]), [0.3, 0.5], [0.5, 0.6, 0.9]) + 0.5) == [(0, 2), (0, 5), (3, 5)]
+    assert tag_proposals(curve_of(RUNS), [0.5], []).shape == tag_proposals(curve_of(RUNS), [], [0.5]).shape == (0, 2)
 
 
-@pytest.mark.parametrize("most_cells", [1, 7, 2 ** 22])
-def test_groups_equal_the_loop(rng, monkeypatch, most_cells):
-    """Also where seeds are taken in blocks, and where shares equal the tolerance."""
-    monkeypatch.setattr(tag, "MOST_CELLS", most_cells)
-    curve = rng.random_sample(60)
-    runs = basins(curve, rng.uniform(0.2, 0.8))
-    expected = [slow_group(rows(runs), seed, Fraction(part, 20)) for seed in range(len(runs)) for part in range(1, 20)]
-    assert rows(grouped(runs, fractions(0.05))) == expected
+def test_groups_lie_within_one_curve():
+    """Not even where one ends high and the next begins high."""
+    first, second = curve_of([(12, 16)]), curve_of([(0, 3), (4, 6)])
+    found = tag_proposals(np.stack([first, second]), [0.5], fractions(0.05))
+    assert rows(found + 0.5) == [(0, 3), (0, 6), (4, 6), (12, 16)]
 
 
 @pytest.mark.parametrize("snippets", [0, 1, 2, 50])
