@@ -18,7 +18,7 @@ from tad.config import Settings
 from tad.data.annotations import class_names, in_subset, read_annotations, read_ground_truth
 from tad.data.external import external_scores
 from tad.data.features import FeatureError, FeatureStore
-from tad.data.paths import data_path
+from tad.data.paths import data_path, optional_path
 from tad.data.recipe import (
     Recipe,
     at_rate_of,
@@ -39,6 +39,7 @@ from tad.data.sources import (
     left_out,
     load_sources,
 )
+from tad.data.streams import part_paths
 from tad.detectors import DETECTORS, build_detector
 from tad.engine.checkpoint import (
     clear_leftovers,
@@ -60,6 +61,7 @@ from tad.errors import DataWarning, UserError
 from tad.evaluation.detections import write_detections
 from tad.evaluation.diagnosis.diagnose import NothingToDiagnoseError, diagnose
 from tad.evaluation.evaluate import evaluate_measures
+from tad.evaluation.rules import read_rules
 from tad.evaluation.scoring import open_scoring
 from tad.evaluation.thresholds import parse_thresholds
 from tad.files import check_writable, make_folder, run_folder, write_json
@@ -217,7 +219,8 @@ def open_run(folder, checkpoints, meta, resume):
 def data_files(annotations, features, external=None):
     """For manifests: every file or folder that was read. A recipe inside the feature folder counts with it."""
     recipe = None if os.path.isdir(features) else find_recipe(features)
-    return [path for path in (annotations, features, recipe, external) if path is not None]
+    paths = [annotations, features] + part_paths(features) + [recipe, external]
+    return [path for path in paths if path is not None]
 
 
 def used_recordings(part, recordings, sources):
@@ -233,7 +236,7 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     :param output: detections file; None for ``detections.json`` in the run folder.
     :param subset: None for ``dataset.test_subset``.
     :param override: function that changes the checkpoint's settings, for data or device of another machine.
-    :param external: file of external scores (:mod:`tad.data.external`), or None.
+    :param external: file of external scores (:mod:`tad.data.external`); None for ``dataset.external_scores``.
     :param ranks: :class:`tad.engine.ranks.Ranks` that share the recordings; rank 0 writes, and has all detections.
     :returns: path of the detections, detections by id, and the :class:`Trained` that made them.
     """
@@ -254,7 +257,8 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
         if dataset.timing == "auto":
             recordings = at_rate_of(recordings, recipe, place, dataset.strict)
     sources, _ = load_sources(recordings, store, settings.dataset, trained.classes, len(trained.normalization.mean))
-    scores = external_scores(external, trained.classes, [source.id for source in sources])
+    given = external or optional_path(dataset.external_scores, "dataset.external_scores")
+    scores = external_scores(given, trained.classes, [source.id for source in sources])
     mine = [sources[index] for index in ranks.portion([source.snippets for source in sources])]
     # Each rank replaces the curves of its recordings, rank 0 also those of recordings that are left out
     replaced = [source.id for source in mine] + (left_out(recordings, sources) if ranks.leads else [])
@@ -272,7 +276,7 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
             write_detections(output, detections, trained.classes, left_out(recordings, sources))
     if not ranks.leads:
         return output, detections, trained
-    made = make_manifest(settings, device, command_line(), data_files(annotations, store.path, external),
+    made = make_manifest(settings, device, command_line(), data_files(annotations, store.path, given),
                          used_recordings("test", recordings, sources), places)
     asked = {"subset": subset or dataset.test_subset, "external_scores": external}
     write_json(manifest_path(output), dict(made, detections={output: checksum(output)}, asked=asked, **trained.origin))
@@ -337,7 +341,8 @@ def score_run(folder, detections_path, detections, trained, subset=None):
     dataset = settings.dataset
     annotations = data_path(dataset.annotations, "dataset.annotations")
     subset = subset or dataset.test_subset
-    scoring, thresholds = open_scoring(annotations, detections_path, subset), parse_thresholds(settings.evaluation.tiou)
+    thresholds = parse_thresholds(settings.evaluation.tiou)
+    scoring = open_scoring(annotations, detections_path, subset, scoring_rules(settings))
     metrics = evaluate_measures(scoring, thresholds)
     write_json(os.path.join(folder, "metrics.json"), metrics)
     try:
@@ -356,12 +361,19 @@ def run(settings, folder, resume=False, ranks=ALONE):
     return score_run(folder, path, detections, trained) if ranks.leads else None
 
 
+def scoring_rules(settings):
+    """Which recordings are not scored."""
+    return read_rules(blocked=optional_path(settings.evaluation.blocked, "evaluation.blocked"))
+
+
 def check_scoring(settings):
     """Find out before a long training that its result could not be scored."""
     parse_thresholds(settings.evaluation.tiou)
-    dataset = settings.dataset
+    dataset, blocked = settings.dataset, scoring_rules(settings).blocked
     annotations = data_path(dataset.annotations, "dataset.annotations")
-    tested = in_subset(read_ground_truth(annotations), dataset.test_subset, annotations)
+    optional_path(dataset.external_scores, "dataset.external_scores")
+    tested = [recording for recording in in_subset(read_ground_truth(annotations), dataset.test_subset, annotations)
+              if recording.id not in blocked]
     if not class_names(tested):
         raise UserError("%s has no action in subset '%s' to score against" % (annotations, dataset.test_subset))
     store = FeatureStore(data_path(dataset.features, "dataset.features"), 0)

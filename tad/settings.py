@@ -14,7 +14,7 @@ from tad.config import DETECTORS, Settings
 from tad.errors import UserError
 from tad.files import atomic_write
 
-PATH_KEYS = ("dataset.annotations", "dataset.features")
+PATH_KEYS = ("dataset.annotations", "dataset.features", "dataset.external_scores", "evaluation.blocked")
 PACKAGE_PREFIX = "package:"
 DATA_ROOT = "TAD_DATA"  # the variable that ``tad run --machine`` sets to the data root of a machine
 _VARIABLE = re.compile(r"\$\{(\w+)\}")

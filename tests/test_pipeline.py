@@ -20,7 +20,7 @@ from tad.report.inputs import Asked, read_runs
 from tad.report.manifest import checksum
 from tad.report.snippet_scores import read_scores
 from tad.settings import load_settings, override_settings
-from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, write_data
+from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, write_data, write_json
 
 FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "diagnosis.json", "checkpoints",
          "tensorboard", "report")
@@ -285,6 +285,32 @@ def test_detections_say_how_they_were_made(tmp_path, rng):
     assert made["recordings"] == {"test": ["rec_3"], "left_out": ["rec_4"]}
     assert made["detections"] == {output: checksum(output)} and made["versions"] and made["align1d"]["backend"]
     assert set(made["data"]) == {str(tmp_path / "annotations.json"), str(tmp_path / "features")}
+
+
+def test_a_configuration_names_what_is_not_scored_and_external_scores(tmp_path, rng, capsys):
+    config, plain, folder = write_data(tmp_path, rng, tested=2), str(tmp_path / "plain"), str(tmp_path / "run")
+    write_json(tmp_path / "scores.json", {name: {"wave": 0.5, "nod": 0.5} for name in ("rec_2", "rec_3")})
+    (tmp_path / "blocked.txt").write_text(u"rec_3\n")
+    train_run(load_settings(config, TINY), plain)
+    infer_run(plain, external=str(tmp_path / "scores.json"))
+    with open(config, "a") as stream:
+        stream.write("evaluation: {blocked: blocked.txt}\n")
+    named = "dataset.external_scores=%s" % (tmp_path / "scores.json")
+    assert call(["traininfer", "--config", config, "--output", folder, "--set", named] + sets(TINY)) == 0
+    metrics = read_json(os.path.join(folder, "metrics.json"))
+    assert metrics["recordings"] == 1 and metrics["handling"]["blocked_recordings"] == 1
+    found, wanted = (read_json(os.path.join(each, "detections.json"))["results"] for each in (folder, plain))
+    assert found == wanted and set(found) == {"rec_2", "rec_3"}
+    assert str(tmp_path / "scores.json") in read_json(os.path.join(folder, "detections.manifest.json"))["data"]
+    assert call(["report", folder]) == 0
+    capsys.readouterr()
+    for key in ("dataset.external_scores", "evaluation.blocked"):
+        assert call(["traininfer", "--config", config, "--output", str(tmp_path / "new"), "--set", key + "=no.json"]
+                    + sets(TINY)) == 2
+        assert "%s: there is no " % key in capsys.readouterr().err and not (tmp_path / "new" / "checkpoints").exists()
+    (tmp_path / "blocked.txt").write_text(u"rec_2\nrec_3\n")
+    assert call(["traininfer", "--config", config, "--output", str(tmp_path / "new")] + sets(TINY)) == 2
+    assert "has no action in subset 'validation' to score against" in capsys.readouterr().err
 
 
 def test_inference_takes_the_checkpoint_before_a_damaged_one(tmp_path, rng):

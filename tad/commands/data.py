@@ -6,9 +6,10 @@ Each verb is one function that adds its parser; the group is this list.
 from tad.commands.data_check import add_check
 from tad.commands.data_import import add_import
 from tad.commands.features import add_features
+from tad.commands.prepare import add_prepare
 from tad.commands.synthesize import add_synthesize
 
-VERBS = (add_import, add_check, add_features, add_synthesize)
+VERBS = (add_import, add_prepare, add_check, add_features, add_synthesize)
 
 
 def add(verbs):

@@ -33,8 +33,13 @@ def _check(options):
     settings, annotations, features, subsets = _what(options)
     report = examine(annotations, features, settings, options.subset or subsets)
     allowed = settings.dataset.allow_missing
-    say(json.dumps(report_values(report, allowed), indent=1) if options.json else report_text(report, allowed))
-    return 0 if passes(report, allowed) and not (options.strict and report.findings) else 1
+    values, lines, refused = report_values(report, allowed), [], False
+    if options.config is not None and report.features is not None and report.width is not None:
+        from tad.planning.needs import measure_needs, needs_lines, needs_values
+        needs = measure_needs(report, settings)
+        values["needs"], lines, refused = needs_values(needs), needs_lines(needs), needs.refused is not None
+    say(json.dumps(values, indent=1) if options.json else report_text(report, allowed, lines))
+    return 0 if passes(report, allowed) and not refused and not (options.strict and report.findings) else 1
 
 
 def _what(options):

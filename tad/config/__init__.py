@@ -7,6 +7,7 @@ values that were used are in the run folder's ``config.yaml``. "Snippets" are st
 from dataclasses import dataclass, field
 from typing import Optional
 
+from tad.config.atss import ATSSSettings
 from tad.config.bmn import BMNSettings
 from tad.config.deeplab import DeepLabSettings
 from tad.config.fields import setting
@@ -17,7 +18,10 @@ class DatasetSettings:
     """Where recordings and annotations are, and what one snippet of the features covers."""
 
     annotations: str = setting("", "ActivityNet-style JSON file (docs/data.md); relative to the configuration file")
-    features: str = setting("", "folder of ID.npy/.npz/.csv, one .npz, or one HDF5 file, each (T, C)")
+    features: str = setting("", "folder of ID.npy/.npz/.csv, one .npz, one HDF5 file, each (T, C); or a .json "
+                                  "that joins several (docs/data.md)")
+    external_scores: Optional[str] = setting(None, "JSON file with scores of a classifier of whole recordings for "
+                                                   "infer and traininfer (docs/own-data.md), or null")
     train_subset: str = setting("training", "subset that is learned from")
     test_subset: str = setting("validation", "subset that is detected in and scored")
     fps: Optional[float] = setting(None, "frames per second; null takes the features' recipe; a recording's own 'fps' "
@@ -79,6 +83,8 @@ class PostprocessSettings:
     boundary_power: float = setting(0.5, "exponent of startness x endness", minimum=0.0)
     tiou_power: float = setting(0.5, "exponent of the predicted tIoU", minimum=0.0)
     completeness_power: float = setting(0.5, "exponent of the predicted completeness", minimum=0.0)
+    classes_per_recording: Optional[int] = setting(None, "where a recording has external scores, detect only so many "
+                                                         "classes in it, the best by them; null: all", minimum=1)
     classes_per_proposal: int = setting(3, "labels that one proposal may give", minimum=1)
     method: str = setting("soft_nms", "how overlapping detections are thinned", choices=("soft_nms", "nms", "none"))
     per_class: bool = setting(True, "thin within each class; else across all of them")
@@ -93,6 +99,8 @@ class EvaluationSettings:
     """How detections are scored."""
 
     tiou: str = setting("0.3:0.1:0.7", "tIoU thresholds, first:step:last (both ends included) or a list 0.5,0.75")
+    blocked: Optional[str] = setting(None, "file of recordings that traininfer does not score (docs/evaluation.md), "
+                                           "or null")
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,7 @@ class ReportSettings:
 DETECTORS = (
     "deeplab",
     "bmn",
+    "atss",
 )  # each the name of a section below; only the chosen one's settings hold
 
 
@@ -124,6 +133,7 @@ class Settings:
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     deeplab: DeepLabSettings = field(default_factory=DeepLabSettings)
     bmn: BMNSettings = field(default_factory=BMNSettings)
+    atss: ATSSSettings = field(default_factory=ATSSSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     postprocess: PostprocessSettings = field(default_factory=PostprocessSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

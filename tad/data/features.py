@@ -1,4 +1,6 @@
-"""Feature stores: a folder of ``ID.npy``/``.npz``/``.csv``, one such file, or an ``.npz``/HDF5 file with many ids."""
+"""Feature stores: a folder of ``ID.npy``/``.npz``/``.csv``, one such file, an ``.npz``/HDF5 file with many ids, or a
+``.json`` file that joins several of them (:mod:`tad.data.streams`).
+"""
 
 import os
 import warnings
@@ -10,6 +12,7 @@ import numpy as np
 import pandas
 
 from tad.arrays import Archive, bytes_of, check_size, read_npy
+from tad.data import streams
 from tad.data.decimals import with_points
 from tad.errors import UserError, reason
 from tad.files import paths_by_stem
@@ -34,12 +37,19 @@ class FeatureStore(object):
     """Features by recording id; what was read stays in memory up to ``cache_mib``.
 
     :param path: folder or file.
+    :param group: where in an HDF5 file the recordings are; None for its top level.
     :raises UserError: ``path`` is missing, empty, or of no known kind.
     """
 
-    def __init__(self, path, cache_mib=2048):
+    def __init__(self, path, cache_mib=2048, group=None):
         self.path = path
-        self._load, self.ids, self._files = open_store(path)
+        self._group = group
+        self.joined = None
+        if group is None and path.lower().endswith(streams.SUFFIX) and os.path.isfile(path):
+            self.joined = Joined(streams.read_streams(path), path)
+            self._load, self.ids, self._files = self.joined.load, self.joined.ids, None
+        else:
+            self._load, self.ids, self._files = open_store(path, group)
         self._cache = OrderedDict()
         self._room = cache_mib * 2 ** 20
 
@@ -58,7 +68,17 @@ class FeatureStore(object):
         """
         if name not in self.ids:
             raise FeatureError("has no features in %s" % self.path, "missing")
-        return (self.path, name) if self._files is None else (self._files[name], None)
+        if self._files is not None:
+            return self._files[name], None
+        return self.path, name if self._group is None else "%s/%s" % (self._group, name)
+
+    def load(self, name):
+        """The array of one recording as it is stored, neither checked nor kept.
+
+        :raises FeatureError: missing or unreadable.
+        """
+        self.place(name)
+        return self._load(name)
 
     def read(self, name):
         """Features float32 ``(T, C)`` of one recording.
@@ -68,13 +88,77 @@ class FeatureStore(object):
         if name in self._cache:
             self._cache.move_to_end(name)
             return self._cache[name]
-        self.place(name)
-        array = checked(self._load(name))
+        array = checked(self.load(name))
         self._cache[name] = array
         self._room -= array.nbytes
         while self._room < 0 and len(self._cache) > 1:
             self._room += self._cache.popitem(last=False)[1].nbytes
         return array
+
+
+class Joined(object):
+    """Several feature stores as one: streams are joined channel by channel.
+
+    :param listed: :class:`tad.data.streams.Streams`
+    :param path: the file that lists them, for messages.
+    :raises UserError: a part cannot be opened, or two parts of one stream have the same recording.
+    """
+
+    def __init__(self, listed, path):
+        self.every = listed.every
+        self._path = path
+        try:
+            self._streams = [[FeatureStore(part.path, 0, part.group) for part in parts] for parts in listed.streams]
+        except UserError as error:
+            raise UserError("%s: %s" % (path, error))
+        for parts in self._streams:
+            _check_apart(parts, path)
+        self.ids = frozenset(name for parts in self._streams for part in parts for name in part.ids)
+
+    def parts(self, name):
+        """The store of each stream that has one recording.
+
+        :raises FeatureError: a stream has none.
+        """
+        found = []
+        for parts in self._streams:
+            holding = [part for part in parts if name in part]
+            if not holding:
+                raise FeatureError("has no features in %s, but in other streams of %s"
+                                   % (" or ".join(part.path for part in parts), self._path), "missing")
+            found += holding
+        return found
+
+    def length(self, name, lengths):
+        """Snippets of one recording whose streams have ``lengths`` of them.
+
+        :raises FeatureError: they differ by more than one.
+        """
+        common = streams.common_length(lengths)
+        if common is None:
+            raise FeatureError("has streams of different lengths (%s snippets in %s), where only the last snippet may "
+                               "be missing" % (" and ".join(map(str, lengths)),
+                                               ", ".join(part.path for part in self.parts(name))), "shape")
+        return common
+
+    def load(self, name):
+        """The joined array of one recording."""
+        arrays = [part.load(name) for part in self.parts(name)]
+        for array in arrays:
+            checked_form(array.shape, array.dtype)
+        arrays = [array[::self.every] for array in arrays]
+        length = self.length(name, [len(array) for array in arrays])
+        return np.concatenate([array[:length] for array in arrays], axis=1)
+
+
+def _check_apart(parts, path):
+    seen = {}
+    for part in parts:
+        for name in part.ids:
+            if name in seen:
+                raise UserError("%s: both %s and %s have features of '%s', in one stream"
+                                % (path, seen[name], part.path, name))
+            seen[name] = part.path
 
 
 def checked(array, first=0):
@@ -101,17 +185,23 @@ def checked_form(shape, dtype):
         raise FeatureError("has features of type %s, where numbers are needed" % dtype)
 
 
-def open_store(path):
-    """How to read one id, the ids there are, and their files (None where all are in one)."""
+def open_store(path, group=None):
+    """How to read one id, the ids there are, and their files (None where all are in one).
+
+    :param group: where in an HDF5 file the recordings are.
+    """
     if not os.path.exists(path):
         raise UserError("the features %s do not exist; check dataset.features" % path)
+    if group is not None and not path.lower().endswith(HDF5_SUFFIXES):
+        raise UserError("the features %s are no HDF5 file (%s), so they have no group '%s'"
+                        % (path, ", ".join(HDF5_SUFFIXES), group))
     if os.path.isdir(path):
         return _open_folder(path)
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".npz":
         return _open_npz(path)
     if suffix in HDF5_SUFFIXES:
-        return _open_hdf5(path)
+        return _open_hdf5(path, group)
     if suffix in FOLDER_SUFFIXES:
         files = {os.path.splitext(os.path.basename(path))[0]: path}
         return partial(_read_file, files), frozenset(files), files
@@ -140,22 +230,26 @@ def _npz_member(path, name):
         return archive[name]
 
 
-def _open_hdf5(path):
+def _open_hdf5(path, group):
     try:
         with h5py.File(path, "r") as archive:
-            ids = frozenset(name for name in archive if isinstance(archive.get(name), h5py.Dataset))
+            place = archive if group is None else archive.get(group)
+            if not isinstance(place, h5py.Group):
+                raise ValueError("there is no group '%s' in it" % group)
+            ids = frozenset(name for name in place if isinstance(place.get(name), h5py.Dataset))
     except Exception as error:  # HDF5 has a dozen words for a broken file, and h5py as many types for them
         raise UserError("cannot read the features %s: %s" % (path, reason(error)))
     if not ids:
-        raise UserError("the HDF5 file %s holds no dataset at its top level; tad data import --features brings "
-                        "nested ones there" % path)
-    return partial(guarded, _hdf5_dataset, path), ids, None
+        raise UserError("the HDF5 file %s holds no dataset %s; tad data import --features brings nested ones there"
+                        % (path, "at its top level" if group is None else "in its group '%s'" % group))
+    return partial(guarded, _hdf5_dataset, path, group), ids, None
 
 
-def _hdf5_dataset(path, name):
+def _hdf5_dataset(path, group, name):
     with h5py.File(path, "r") as archive:
-        check_dataset(archive[name], name)
-        return archive[name][()]
+        dataset = (archive if group is None else archive[group])[name]
+        check_dataset(dataset, name)
+        return dataset[()]
 
 
 def check_dataset(dataset, name):

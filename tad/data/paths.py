@@ -20,3 +20,8 @@ def data_path(path, key):
     if not os.path.exists(path):
         raise UserError("%s: there is no %s" % (key, path))
     return path
+
+
+def optional_path(path, key):
+    """As :func:`data_path`, but None where the setting is null."""
+    return None if path is None else data_path(path, key)

@@ -72,6 +72,8 @@ def open_rows(store, name):
 
     :raises FeatureError: as :meth:`FeatureStore.read`; what is not finite shows only when it is read.
     """
+    if store.joined is not None:
+        return _joined_rows(store.joined, name)
     place, member = store.place(name)
     suffix = os.path.splitext(place)[1].lower()
     if os.path.exists(place) and os.path.getsize(place) >= SMALL_BYTES:
@@ -80,6 +82,22 @@ def open_rows(store, name):
         if suffix in HDF5_SUFFIXES:
             return _lazy(_hdf5_form, _hdf5_piece, place, member)
     return array_rows(store.read(name))
+
+
+def _joined_rows(joined, name):
+    """The rows of several streams side by side."""
+    parts = [_thinned(open_rows(part, name), joined.every) for part in joined.parts(name)]
+    length = joined.length(name, [len(part) for part in parts])
+    return Rows((length, sum(part.shape[1] for part in parts)),
+                lambda first, last: np.concatenate([part[first:last] for part in parts], axis=1))
+
+
+def _thinned(rows, every):
+    """Each ``every``-th row."""
+    if every == 1:
+        return rows
+    count = (len(rows) + every - 1) // every
+    return Rows((count, rows.shape[1]), lambda first, last: rows[first * every:max(0, (last - 1) * every + 1)][::every])
 
 
 def _lazy(form, piece, *place):

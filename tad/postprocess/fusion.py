@@ -48,19 +48,31 @@ def fuse(proposals, settings, external=None):
     the proposal's own class score takes that place; such external scores, where they are given, are one factor more.
 
     :param settings: :class:`tad.config.PostprocessSettings`
-    :param external: score of each class for the whole recording, ``(K,)`` in 0..1, or None.
+    :param external: score of each class for the whole recording, ``(K,)`` in 0..1, or None. Only its
+        ``classes_per_recording`` best are detected, as G-TAD and BMN do with 2 and 1.
     :returns: :class:`Detections` in the clip's snippet units.
     """
     common = (proposals.boundaries ** settings.boundary_power * proposals.tiou ** settings.tiou_power
               * proposals.completeness ** settings.completeness_power)
     count = min(settings.classes_per_proposal, proposals.classes.shape[1])
     classes, ranked = proposals.classes ** settings.class_power, proposals.classes
+    allowed = np.ones(proposals.classes.shape[1], bool)
     if external is not None:
         classes = ranked = classes * external ** settings.external_power
-    labels = np.argsort(-ranked, axis=1, kind="mergesort")[:, :count]
+        allowed = best_classes(external, settings.classes_per_recording)
+    labels = np.argsort(-np.where(allowed, ranked, -1.0), axis=1, kind="mergesort")[:, :count]
     scores = np.take_along_axis(classes, labels, axis=1) * common[:, None]
-    kept = scores >= settings.min_score
+    kept = (scores >= settings.min_score) & allowed[labels]
     return Detections(np.repeat(proposals.segments, count, axis=0)[kept.ravel()], labels[kept], scores[kept])
+
+
+def best_classes(external, most):
+    """Which classes are among the ``most`` best of a whole recording, bool ``(K,)``; the first of equal ones, and all
+    of them where ``most`` is None.
+    """
+    allowed = np.zeros(len(external), bool)
+    allowed[np.argsort(-external, kind="mergesort")[:most]] = True
+    return allowed
 
 
 def mean_inside(scores, segments):

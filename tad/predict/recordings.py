@@ -3,6 +3,7 @@
 import os
 from typing import NamedTuple, Optional
 
+from tad.data import streams
 from tad.data.features import FOLDER_SUFFIXES, HDF5_SUFFIXES, FeatureStore
 from tad.data.recipe import Recipe, read_recipe
 from tad.errors import UserError
@@ -48,9 +49,10 @@ def _places(word):
     if not os.path.exists(path):
         raise UserError("there is no recording %s" % word)
     suffix = os.path.splitext(path)[1].lower()
-    if not os.path.isdir(path) and suffix not in FOLDER_SUFFIXES + HDF5_SUFFIXES:
+    known = FOLDER_SUFFIXES + HDF5_SUFFIXES + (streams.SUFFIX,)
+    if not os.path.isdir(path) and (suffix not in known or _is_other_json(path, suffix)):
         raise UserError("%s is not a recording: features are a folder or a file of one of the kinds %s"
-                        % (path, ", ".join(FOLDER_SUFFIXES + HDF5_SUFFIXES)))
+                        % (path, ", ".join(known)))
     store = FeatureStore(path, 0)
     recipe = read_recipe(path)
     if member is not None:
@@ -65,6 +67,11 @@ def _places(word):
     inside = os.path.isdir(path)
     return [Place(name, store, name, read_recipe(store.place(name)[0]) if inside else recipe,
                   store.place(name)[0] if inside else "%s:%s" % (path, name)) for name in sorted(store.ids)]
+
+
+def _is_other_json(path, suffix):
+    """Whether a file is JSON of another kind than a list of feature files."""
+    return suffix == streams.SUFFIX and not streams.lists_streams(path)
 
 
 def _split(word):

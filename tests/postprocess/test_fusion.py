@@ -58,3 +58,27 @@ def test_concatenate_nothing():
     joined = concatenate([])
     assert joined.segments.shape == (0, 2) and joined.labels.dtype == np.int64
     assert len(concatenate([NOTHING, NOTHING]).scores) == 0
+
+
+@pytest.mark.parametrize("classes, best", [(1, 1), (6, 1), (6, 2), (6, 6), (6, 9)])
+def test_only_the_best_classes_of_a_recording_are_detected(rng, classes, best):
+    given, external = random_proposals(rng, 30, classes), rng.random_sample(classes)
+    everything = PostprocessSettings(classes_per_proposal=classes, min_score=0)
+    chosen = PostprocessSettings(classes_per_proposal=classes, min_score=0, classes_per_recording=best)
+    wanted = sorted(range(classes), key=lambda k: -external[k])[:best]
+    whole, part = fuse(given, everything, external), fuse(given, chosen, external)
+    kept = whole.take(np.isin(whole.labels, wanted))
+    for one, other in zip(part, kept):
+        np.testing.assert_array_equal(one, other)
+    assert set(part.labels) == set(wanted)
+    for one, other in zip(fuse(given, chosen), fuse(given, everything)):
+        np.testing.assert_array_equal(one, other, err_msg="without external scores there is nothing to choose by")
+
+
+def test_a_proposal_gives_its_labels_from_the_best_classes_alone(rng):
+    given = random_proposals(rng, 20, 4)._replace(classes=np.tile([0.9, 0.8, 0.2, 0.1], (20, 1)))
+    found = fuse(given, PostprocessSettings(classes_per_proposal=1, classes_per_recording=2, min_score=0),
+                 np.array([0.1, 0.1, 0.6, 0.1]))
+    assert set(found.labels) == {2}
+    ties = fuse(given, PostprocessSettings(classes_per_recording=2, min_score=0), np.full(4, 0.25))
+    assert set(ties.labels) == {0, 1}, "of equal classes the first ones"

@@ -38,14 +38,15 @@ def examine(annotations, features, settings, subsets=None):
     findings += absent_classes(chosen, training)
     if store is None:
         counted = [Subset(name, len(recordings), 0, 0, _actions(recordings), ()) for name, recordings in chosen.items()]
-        return Report(annotations, None, None, classes, counted, findings, settings.dataset.max_missing)
+        return Report(annotations, None, None, classes, counted, findings, settings.dataset.max_missing, training, {})
     findings += _recipe_findings(features, settings.dataset)
-    counted, width = [], None
+    counted, sources, width = [], {}, None
     # The training subset first: its width is what the others must have
     for name in sorted(chosen, key=lambda name: name != training):
-        subset, width = _examine_subset(name, chosen[name], store, settings.dataset, classes, width, findings)
-        counted.append(subset)
-    return Report(annotations, features, width, classes, counted, findings, settings.dataset.max_missing)
+        sources[name], width = _examine_subset(name, chosen[name], store, settings.dataset, classes, width, findings)
+        counted.append(_counts(name, chosen[name], sources[name], findings))
+    return Report(annotations, features, width, classes, counted, findings, settings.dataset.max_missing, training,
+                  sources)
 
 
 def _teller(findings, subset):
@@ -115,7 +116,10 @@ def _recipe_findings(features, dataset):
 
 
 def _examine_subset(name, recordings, store, dataset, classes, width, findings):
-    """Counts of one subset; adds to the findings. The settings let everything pass, so that nothing stays unseen."""
+    """Sources of one subset, and the width; adds to the findings.
+
+    The settings let everything pass, so that nothing stays unseen.
+    """
     told = []
     try:
         sources, width = load_sources(recordings, store, replace(dataset, strict=False, allow_missing=True), classes,
@@ -127,7 +131,12 @@ def _examine_subset(name, recordings, store, dataset, classes, width, findings):
         told.append(Finding("data set", name, "", str(error)))
     told += [Finding("hidden label", name, "", "'%s'" % label) for label in hidden if label in classes]
     findings += [finding for finding in told if finding.kind != "unknown label"]  # told for all recordings at once
-    unfound = {finding.recording for finding in told if finding.kind in READABLE}
+    return sources, width
+
+
+def _counts(name, recordings, sources, findings):
+    """The :class:`Subset`."""
+    unfound = {finding.recording for finding in findings if finding.subset == name and finding.kind in READABLE}
     return Subset(name, len(recordings), len(recordings) - len(unfound), len(sources), _actions(recordings),
-                  tuple(left_out(recordings, sources))), width
+                  tuple(left_out(recordings, sources)))
 

@@ -1,7 +1,7 @@
 """Kinds of problems in a data set, in the order in which they are told."""
 
 from collections import OrderedDict
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 # kind: what it is called in the list
 TITLES = OrderedDict((
@@ -55,7 +55,10 @@ class Subset(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What :func:`tad.data.check.examine.examine` found; ``width`` is the features' number of channels, if known."""
+    """What :func:`tad.data.check.examine.examine` found; ``width`` is the features' number of channels, if known.
+
+    ``sources`` are those of each subset (:class:`tad.data.sources.Source`), and ``training`` the subset to learn from.
+    """
 
     annotations: str
     features: Optional[str]
@@ -64,6 +67,8 @@ class Report(NamedTuple):
     subsets: List[Subset]
     findings: List[Finding]
     threshold: float
+    training: str
+    sources: Dict[str, List[Any]]
 
     def failing(self):
         """Subsets that too large a part is missing of."""

@@ -6,8 +6,8 @@ from tad.data.naming import count, shortened
 SHOWN = 5  # problems of one kind; --json has all
 
 
-def report_text(report, allow_missing=False):
-    """Lines for a terminal."""
+def report_text(report, allow_missing=False, needs=()):
+    """Lines for a terminal; ``needs`` are those on memory and disk (:func:`tad.planning.needs.needs_lines`)."""
     lines = ["annotations: %s: %s, %s, %s" % (
         report.annotations, count(sum(subset.expected for subset in report.subsets), "recording"),
         count(sum(subset.actions for subset in report.subsets), "action"),
@@ -23,7 +23,7 @@ def report_text(report, allow_missing=False):
             lines += ["  " + _line(finding) for finding in found[:SHOWN]]
             if len(found) > SHOWN:
                 lines.append("  ... and %d more (--json lists all)" % (len(found) - SHOWN))
-    return "\n".join(lines + verdict(report, allow_missing))
+    return "\n".join(lines + list(needs) + verdict(report, allow_missing))
 
 
 def verdict(report, allow_missing):
