@@ -75,7 +75,8 @@ def test_a_long_proposal_is_incomplete_where_any_share_is_enough():
 
 
 def test_nothing_is_incomplete_that_shares_nothing():
-    found = label(np.array([[40.0, 50.0]]), np.array([[10.0, 30.0]]), np.array([1]), replace(PAPER, incomplete_share=0.0))
+    settings = replace(PAPER, incomplete_share=0.0)
+    found = label(np.array([[40.0, 50.0]]), np.array([[10.0, 30.0]]), np.array([1]), settings)
     assert found.kinds.tolist() == [BACKGROUND]
 
 
