@@ -84,6 +84,30 @@ def write_data(folder, rng, classes=("wave", "nod"), width=5, recordings=(60, 45
     return config
 
 
+def write_data_of(settings, rng):
+    """Made-up recordings where a configuration's paths point, in its subsets and at its frame rate, with the external
+    scores and the blocked recordings that it names."""
+    dataset, classes = settings.dataset, ("wave", "nod")
+    place = os.path.dirname(dataset.annotations)
+    write_data(place, rng, classes, tested=2, fps=dataset.fps or 30.0, stride=dataset.stride or 5,
+               window=dataset.window or 1)
+    document = read_json(os.path.join(place, "annotations.json"))
+    subsets = {"training": dataset.train_subset, "validation": dataset.test_subset}
+    for entry in document["database"].values():
+        entry["subset"] = subsets[entry["subset"]]
+    write_json(dataset.annotations, document)
+    if dataset.features.endswith(".json"):
+        write_json(dataset.features, {"version": 1, "streams": [["features"]]})
+    else:
+        os.rename(os.path.join(place, "features"), dataset.features)
+    if dataset.external_scores is not None:
+        write_json(dataset.external_scores, {name: {label: rng.random_sample() for label in classes}
+                                             for name in document["database"]})
+    if settings.evaluation.blocked is not None:
+        with open(settings.evaluation.blocked, "w") as stream:
+            stream.write("rec_3\n")
+
+
 def change_json(path, change):
     """Apply ``change(value)`` to a JSON file."""
     value = read_json(path)

@@ -41,6 +41,25 @@ class SnippetHead(nn.Module):
         return SnippetScores(self.classes(features), self.boundaries(near), self.offsets(near))
 
 
+class ClassHead(nn.Module):
+    """Class scores of snippets through dilated convolutions of their own, for networks that see few snippets at once.
+
+    What tells one class from another may last longer than a boundary; each dilation ``d`` widens the view by ``2 d``.
+
+    :param width: channels of the features. :param classes: number of classes.
+    :param dilations: of the convolutions with kernel 3, one after the other; may be empty.
+    """
+
+    def __init__(self, width, classes, dilations):
+        super(ClassHead, self).__init__()
+        self.branch = nn.Sequential(*[conv_norm_relu(width, width, dilation=dilation) for dilation in dilations])
+        self.classes = nn.Conv1d(width, classes, 1)
+
+    def forward(self, features):
+        """``(B, width, T) -> (B, K, T)`` logits."""
+        return self.classes(self.branch(features))
+
+
 class ProposalHead(nn.Module):
     """tIoU and completeness of proposals, from Align1D features of the proposal widened by its context.
 

@@ -148,7 +148,7 @@ def test_decoding_equals_its_formula(rng, valid):
     clip, features = one_clip(rng, valid)
     made = detector("bmn.candidates=40").eval()
     with torch.no_grad():
-        for layer in (made.network.boundaries, made.network.classes):
+        for layer in (made.network.boundaries, made.network.class_head.classes):
             layer.weight.add_(0.5 * torch.randn_like(layer.weight))
         scored, = made.propose(features, [clip])
         output = made.network(features, (torch.arange(32) < valid).float()[None, None])
