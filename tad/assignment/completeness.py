@@ -28,6 +28,9 @@ class LabelledProposals(NamedTuple):
         return LabelledProposals(*(values[chosen] for values in self))
 
 
+NOTHING_TO_LEARN = LabelledProposals(np.array([[-0.5, 0.5]]), np.array([NEITHER]), np.array([-1]), np.zeros((1, 2)))
+
+
 def label(proposals, segments, classes, settings):
     """Kind and action of each proposal.
 
@@ -76,7 +79,8 @@ def sample(proposals, segments, classes, valid, settings, rng):
     :param valid: number of real snippets.
     :param settings: :class:`tad.config.SSNSettings`
     :param rng: :class:`numpy.random.RandomState`
-    :returns: :class:`LabelledProposals` without those of neither kind.
+    :returns: :class:`LabelledProposals` without those of neither kind; where nothing else is left, one of those, since
+        PyTorch 1.1 and 1.4 cannot learn from no rows.
     """
     some = settings.samples
     whole = clip(segments, -0.5, valid - 0.5)
@@ -92,6 +96,8 @@ def sample(proposals, segments, classes, valid, settings, rng):
         own, other = (np.flatnonzero(pool.kinds == kind) for pool in (grouped, made))
         jittered = min(len(other), max(count - len(own), int(round(settings.jittered * count))))
         parts += [grouped.take(_drawn(own, count - jittered, rng)), made.take(_drawn(other, jittered, rng))]
+    if not any(len(part.kinds) for part in parts):
+        parts = [NOTHING_TO_LEARN]
     return LabelledProposals(*(np.concatenate(values) for values in zip(*parts)))
 
 

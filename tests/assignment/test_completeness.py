@@ -161,6 +161,8 @@ def test_borders_of_sampling(rng):
     assert counts(whole)[0] > 0 and counts(whole)[2] == 0
     unknown = sample(NONE, SEGMENTS, np.array([-1, -1]), 100, SETTINGS, rng)
     assert counts(unknown)[:2] == [0, 0] and counts(unknown)[2] > 0
+    nothing = sample(NONE, np.array([[-9.0, 99.0]]), np.array([-1]), 20, SETTINGS, rng)
+    assert nothing.kinds.tolist() == [NEITHER] and nothing.segments.tolist() == [[-0.5, 0.5]]
 
 
 def test_the_same_generator_draws_the_same(rng):

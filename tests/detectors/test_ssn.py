@@ -64,7 +64,7 @@ def test_proposals_teach_the_shared_features(rng):
     made = shaken(detector("ssn.actionness_weight=0"))
     sum(made.losses(features, clips, rng).values()).backward()
     assert made.network.base[0][0][0].weight.grad.abs().sum() > 0
-    assert not made.network.actionness.weight.grad.any()
+    assert not made.network.actionness.weight.grad.abs().sum()
 
 
 @pytest.mark.parametrize("part", sorted(PARTS))
@@ -80,6 +80,19 @@ def test_each_weight_scales_its_own_part_and_no_other(rng, part):
     for name in PARTS:
         assert found[0][name] > 0
         assert found[1][name] == pytest.approx(found[0][name] * (3 if name == part else 1), rel=1e-5)
+
+
+def test_a_batch_without_proposals_to_learn_from_gives_gradients_of_0(rng):
+    """An action of unknown class covers all: actionness alone learns, and no weight is left without a gradient."""
+    clip, features = one_clip(rng, 32)
+    clip = clip._replace(segments=np.array([[-9.0, 50.0]]), classes=np.array([-1]))
+    made = detector()
+    parts = made.losses(features, [clip], rng)
+    assert float(parts["actionness"].detach()) > 0
+    assert [float(parts[name].detach()) for name in ("activity", "completeness", "location")] == [0.0, 0.0, 0.0]
+    sum(parts.values()).backward()
+    for layer in (made.network.activity, made.network.completeness, made.network.location):
+        assert float(layer.weight.grad.abs().sum()) == 0
 
 
 def slow_losses(chosen, judged, hard_part):

