@@ -9,7 +9,13 @@ from tad.export.atss import ATSSGraph
 from tad.export.bmn import BMNGraph
 from tad.export.deeplab import DeepLabGraph
 
-GRAPHS = {"deeplab": DeepLabGraph, "bmn": BMNGraph, "atss": ATSSGraph}
+GRAPHS = {
+    "deeplab": DeepLabGraph,
+    "bmn": BMNGraph,
+    "atss": ATSSGraph,
+    "ssn": "its groups of actionness, and which of them are near copies, are found one after the other in loops as "
+           "long as the data makes them",
+}
 
 
 def build_graph(trained):
