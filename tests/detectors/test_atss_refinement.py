@@ -113,6 +113,7 @@ def test_the_sample_lies_on_real_snippets_and_has_positives(rng):
         first = anchors.segments + rng.uniform(-1, 1, anchors.segments.shape)
         chosen, targets = made._sample(anchors, first, clip, rng)
         assert (chosen >= -0.5).all() and (chosen <= valid - 0.5).all() and targets.positive.sum() > 0
+        assert (chosen[:, 1] > chosen[:, 0]).all()  # those of padding would be empty
 
 
 def test_the_first_stage_learns_nothing_through_the_segments_that_it_hands_on(rng):
