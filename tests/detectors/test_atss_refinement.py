@@ -76,7 +76,7 @@ def test_each_weight_scales_its_own_part_and_no_other(rng, part):
 
 
 def test_the_losses_equal_their_formulas(rng):
-    """One segment after the other, from the second stage's outputs for the same sample; one clip's labels are unknown."""
+    """One segment after the other, from the second stage's outputs for the same sample; one clip has unknown labels."""
     clips, features = make_batch(rng, settings_of())
     clips[0] = clips[0]._replace(classes=np.full_like(clips[0].classes, -1))
     made = detector()
