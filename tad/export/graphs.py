@@ -8,7 +8,11 @@ from tad.errors import UserError
 from tad.export.bmn import BMNGraph
 from tad.export.deeplab import DeepLabGraph
 
-GRAPHS = {"deeplab": DeepLabGraph, "bmn": BMNGraph}
+GRAPHS = {
+    "deeplab": DeepLabGraph,
+    "bmn": BMNGraph,
+    "ssn": "TAG makes as many proposals as its curves have runs of snippets, which no fixed graph of tensors does",
+}
 
 
 def build_graph(trained):
