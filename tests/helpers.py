@@ -25,7 +25,8 @@ SMALL = {
                 "deeplab.samples=12", "deeplab.candidates=60"),
     "bmn": ("bmn.width=8", "bmn.proposal_width=4", "bmn.fusion_width=8", "bmn.proposal_samples=6", "bmn.samples=30",
             "bmn.candidates=60"),
-    "atss": ("atss.width=8", "atss.blocks=1", "atss.head_convs=1", "atss.anchor_scale=4", "atss.nearest=4"),
+    "atss": ("atss.width=8", "atss.blocks=1", "atss.head_convs=1", "atss.anchor_scale=4", "atss.nearest=4",
+             "atss.refine=true", "atss.refine_width=4", "atss.refine_bins=4", "atss.refine_samples=12"),
 }
 TINY = SHORT + SMALL["deeplab"]
 
