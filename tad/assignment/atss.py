@@ -1,5 +1,5 @@
 """Adaptive training sample selection (Zhang et al., "Bridging the Gap Between Anchor-based and Anchor-free Detection
-via Adaptive Training Sample Selection", CVPR 2020, section 3.2)."""
+via Adaptive Training Sample Selection", CVPR 2020, algorithm 1)."""
 
 from typing import NamedTuple
 
@@ -46,8 +46,8 @@ def nearest_anchors(anchors, segments, levels, count):
 def adaptive_thresholds(overlaps):
     """Mean plus standard deviation of the candidates' tIoU of each action: ``(M, C) -> (M,)``.
 
-    The deviation is that of a sample (divided by C - 1), as in the authors' code; a single candidate has none. An
-    action without candidates gets 1. :data:`ROUNDING` is taken off.
+    The deviation is that of a sample (divided by C - 1), as in the authors' code; the paper does not say which. A
+    single candidate has none. An action without candidates gets 1. :data:`ROUNDING` is taken off.
     """
     count = overlaps.shape[1]
     if count == 0:
@@ -61,8 +61,9 @@ def assign_anchors(anchors, segments, levels, count):
 
     An anchor is positive for an action if it is among its candidates (:func:`nearest_anchors`), its tIoU is at least
     the action's threshold (:func:`adaptive_thresholds`), and its centre lies between the action's start and end, both
-    excluded. Of several such actions it takes the one with the highest tIoU, and of equal ones the first. An action may
-    remain without an anchor, where others take all of its own or none lies inside.
+    excluded (the authors' code asks for 0.01 pixels more). Of several such actions it takes the one with the highest
+    tIoU, and of equal ones the first. An action may remain without an anchor, where others take all of its own or none
+    lies inside.
 
     :param anchors: float64 ``(N, 2)``; ``segments`` float64 ``(M, 2)``, in the same unit; either may be empty.
     :param levels: level of each anchor, int ``(N,)``; ``count`` candidates are taken from each.
@@ -88,8 +89,7 @@ def assign_anchors(anchors, segments, levels, count):
 def anchor_targets(anchors, segments, classes, class_count, valid, count):
     """Targets of one clip.
 
-    Actions count with the part that lies on real snippets: what cannot be seen cannot be learned. Actions at the very
-    place of an anchor's action name their classes as well (THUMOS14: every cliff dive is a dive).
+    Actions count with the part that is seen (:func:`seen_actions`) and share their classes (:func:`labels_of`).
 
     :param anchors: :class:`tad.proposals.anchors.Anchors`
     :param segments: float64 ``(M, 2)`` in snippets of the clip; may be empty and may reach past its ends.
@@ -97,10 +97,8 @@ def anchor_targets(anchors, segments, classes, class_count, valid, count):
     :param valid: number of real snippets; ``count`` as for :func:`assign_anchors`.
     :returns: :class:`AnchorTargets`
     """
-    seen = clip(segments, -0.5, valid - 0.5).reshape(-1, 2)
-    classes, seen = classes[lengths(seen) > 0], seen[lengths(seen) > 0]
-    centres = anchors.segments.mean(axis=1)
-    real = centres < valid
+    seen, classes = seen_actions(segments, classes, valid)
+    centres, real = anchors.segments.mean(axis=1), anchors.real(valid)
     assigned = np.full(len(real), BACKGROUND, dtype=np.int64)
     assigned[real] = assign_anchors(anchors.segments[real], seen, anchors.levels[real], count)
     positive = np.flatnonzero(assigned != BACKGROUND)
@@ -109,13 +107,33 @@ def anchor_targets(anchors, segments, classes, class_count, valid, count):
     learned[positive] = own
     judged = real.copy()
     judged[positive] = classes[assigned[positive]] >= 0
-    for segment, label in zip(seen, classes):
-        if label >= 0:
-            labels[label, positive[(own == segment).all(axis=1)]] = 1
+    labels[:, positive] = labels_of(own, seen, classes, class_count)
     centerness = np.zeros(len(real))
     centerness[positive] = centerness_of(centres[positive], own)
     parts = labels, learned, centerness, assigned != BACKGROUND, judged
     return AnchorTargets(*(part.astype(np.float32) for part in parts))
+
+
+def seen_actions(segments, classes, valid):
+    """The parts of actions that lie on real snippets, without those that have none: what cannot be seen is not learned.
+
+    :returns: segments ``(S, 2)`` and classes ``(S,)``.
+    """
+    seen = clip(segments, -0.5, valid - 0.5).reshape(-1, 2)
+    kept = lengths(seen) > 0
+    return seen[kept], classes[kept]
+
+
+def labels_of(own, segments, classes, class_count):
+    """Which classes happen at the very place of each row's action ``own (P, 2)``: ``(K, P)``, 0 or 1.
+
+    Actions at the same place name their classes together (THUMOS14: every cliff dive is a dive).
+    """
+    labels = np.zeros((class_count, len(own)))
+    for segment, label in zip(segments, classes):
+        if label >= 0:
+            labels[label, (own == segment).all(axis=1)] = 1
+    return labels
 
 
 def centerness_of(centres, segments):

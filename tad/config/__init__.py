@@ -11,6 +11,7 @@ from tad.config.atss import ATSSSettings
 from tad.config.bmn import BMNSettings
 from tad.config.deeplab import DeepLabSettings
 from tad.config.fields import setting
+from tad.config.ssn import SSNSettings
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ DETECTORS = (
     "deeplab",
     "bmn",
     "atss",
+    "ssn",
 )  # each the name of a section below; only the chosen one's settings hold
 
 
@@ -134,6 +136,7 @@ class Settings:
     deeplab: DeepLabSettings = field(default_factory=DeepLabSettings)
     bmn: BMNSettings = field(default_factory=BMNSettings)
     atss: ATSSSettings = field(default_factory=ATSSSettings)
+    ssn: SSNSettings = field(default_factory=SSNSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     postprocess: PostprocessSettings = field(default_factory=PostprocessSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

@@ -3,8 +3,9 @@
 from tad.detectors.atss import ATSSDetector
 from tad.detectors.bmn import BMNDetector
 from tad.detectors.deeplab import DeepLabDetector
+from tad.detectors.ssn import SSNDetector
 
-DETECTORS = {"deeplab": DeepLabDetector, "bmn": BMNDetector, "atss": ATSSDetector}
+DETECTORS = {"deeplab": DeepLabDetector, "bmn": BMNDetector, "atss": ATSSDetector, "ssn": SSNDetector}
 
 
 def build_detector(settings, channels, classes):

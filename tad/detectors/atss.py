@@ -6,21 +6,21 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from tad.assignment.atss import AnchorTargets, anchor_targets
+from tad.assignment.atss import AnchorTargets, anchor_targets, seen_actions
+from tad.assignment.proposals import balanced_sample, best_tiou, generators
+from tad.assignment.refinement import SegmentTargets, segment_targets
 from tad.detectors.base import Detector, out_of_reach
 from tad.detectors.grid import probabilities, valid_mask
 from tad.errors import UserError
 from tad.losses.counts import over_ranks
 from tad.losses.focal import focal
-from tad.losses.functional import weighted_mean
+from tad.losses.functional import multi_label, weighted_mean
 from tad.losses.giou import generalized_tiou, giou_loss
-from tad.models.atss import ATSS
+from tad.models.atss import ATSS, FARTHEST, stretched
 from tad.postprocess.fusion import ScoredProposals
 from tad.proposals.anchors import pyramid_anchors
 from tad.segments import clip as cut
 from tad.settings import replace
-
-FARTHEST = 4.0  # a boundary lies within exp(4) half widths of its anchor's centre, so that exp cannot overflow
 
 
 class ATSSDetector(Detector):
@@ -70,52 +70,90 @@ class ATSSDetector(Detector):
                             % (path, weights))
 
     def losses(self, features, clips, rng):
-        """The weighted parts of the training loss, by name; nothing is sampled, so that ``rng`` stays unused."""
-        length = features.size(2)
-        anchors = self._anchors(length)
+        """The weighted parts of the training loss, by name; ``rng`` samples what the second stage learns from."""
+        anchors = self._anchors(features.size(2))
         targets = [anchor_targets(anchors, clip.segments, clip.classes, self.classes, clip.valid,
                                   self.settings.nearest) for clip in clips]
         targets = AnchorTargets(*(torch.from_numpy(np.stack(parts)).to(features) for parts in zip(*targets)))
         output = self.network(features, valid_mask(clips, features))
-        segments = self._segments(output.sides, length)
-        positives = over_ranks(targets.positive.sum()).clamp(min=1.0)
-        quality = targets.centerness
-        if self.settings.quality == "tiou":
+        segments = stretched(torch.from_numpy(anchors.segments).to(features), output.sides.transpose(1, 2))
+        parts = self._first_losses(output, segments, targets)
+        if self.settings.refine:
+            samples = [self._sample(anchors, found, clip, own) for found, clip, own in zip(
+                segments.detach().cpu().numpy(), clips, generators(rng, len(clips)))]
+            parts.update(self._second_losses(output.features, samples))
+        return parts
+
+    def _first_losses(self, output, segments, targets):
+        """Focal loss, generalized IoU and quality, divided by the positive anchors of the batch."""
+        positives, quality, weights = over_ranks(targets.positive.sum()), targets.centerness, self.settings
+        if weights.quality == "tiou":
             quality = generalized_tiou(segments.detach(), targets.segments).clamp(min=0.0)
         misjudged = functional.binary_cross_entropy_with_logits(output.quality, quality, reduction="none")
-        weights = self.settings
         return {
-            "classes": weights.classes_weight / positives * focal(
+            "classes": weights.classes_weight / positives.clamp(min=1.0) * focal(
                 output.classes, targets.classes, targets.judged[:, None], weights.focal_alpha, weights.focal_gamma),
             # Central anchors count more, as in the authors' code
             "segments": weights.segments_weight * giou_loss(segments, targets.segments, targets.centerness),
             "quality": weights.quality_weight * weighted_mean(misjudged, targets.positive),
         }
 
+    def _sample(self, anchors, segments, clip, rng):
+        """Some of a clip's first segments ``(S, 2)`` and their :class:`tad.assignment.refinement.SegmentTargets`.
+
+        The actions are among those drawn from, so that there are positives from the first step on.
+        """
+        actions, classes = seen_actions(clip.segments, clip.classes, clip.valid)
+        pool = np.concatenate([cut(segments[anchors.real(clip.valid)], -0.5, clip.valid - 0.5), actions])
+        chosen = pool[balanced_sample(best_tiou(pool, actions), self.settings.refine_samples, rng)]
+        return chosen, segment_targets(chosen, actions, classes, self.classes, self.settings.refine_tiou)
+
+    def _second_losses(self, features, samples):
+        """Classes and boundaries of the second stage; ``samples`` is a :meth:`_sample` of each clip."""
+        segments, targets = zip(*samples)
+        rois = torch.from_numpy(rois_of(segments)).to(features)
+        targets = SegmentTargets(*(torch.from_numpy(np.concatenate(parts)).to(features) for parts in zip(*targets)))
+        sides, classes = self.network.second(features, rois)
+        return {
+            "refined_classes": self.settings.refine_classes_weight * multi_label(
+                classes.t()[None], targets.classes.t()[None], targets.judged[None, None]),
+            "refined_segments": self.settings.refine_segments_weight * giou_loss(
+                stretched(rois[:, 1:], sides), targets.segments, targets.positive),
+        }
+
     def _anchors(self, length):
         return pyramid_anchors(length, self.settings.levels, self.settings.anchor_scale)
 
-    def _segments(self, sides, length):
-        """Sides ``(B, 2, N)`` of a network's output as segments ``(B, N, 2)`` in snippets."""
-        anchors = torch.from_numpy(self._anchors(length).segments).to(sides)
-        centres, halves = anchors.mean(dim=1), (anchors[:, 1] - anchors[:, 0]) / 2
-        distances = halves * torch.exp(sides.clamp(-FARTHEST, FARTHEST))
-        return torch.stack([centres - distances[:, 0], centres + distances[:, 1]], dim=2)
-
     def propose(self, features, clips):
         """Scored proposals of each clip: list of :class:`tad.postprocess.fusion.ScoredProposals`."""
-        output = self.network(features, valid_mask(clips, features))
-        segments = self._segments(output.sides, features.size(2))
-        parts = (segments.cpu().numpy().astype(np.float64), probabilities(output.classes),
-                 probabilities(output.quality))
-        anchors = self._anchors(features.size(2))
-        return [self._decode(anchors, clip.valid, *one) for clip, one in zip(clips, zip(*parts))]
+        output, anchors = self.network(features, valid_mask(clips, features)), self._anchors(features.size(2))
+        # In float64, in which a short segment does not vanish far from the clip's start
+        segments = stretched(torch.from_numpy(anchors.segments), output.sides.transpose(1, 2).cpu().double()).numpy()
+        parts = segments, probabilities(output.classes), probabilities(output.quality)
+        chosen = [self._best(anchors.real(clip.valid), clip.valid, *one) for clip, one in zip(clips, zip(*parts))]
+        if self.settings.refine:
+            chosen = self._refined(output.features, clips, chosen)
+        return [ScoredProposals(segments, classes, np.ones(len(segments)), quality, np.ones(len(segments)))
+                for segments, classes, quality in chosen]
 
-    def _decode(self, anchors, valid, segments, classes, quality):
-        """The anchors on real snippets with the highest class scores; of equal ones the finest and first."""
-        real = np.flatnonzero(anchors.segments.mean(axis=1) < valid)
-        best = np.argsort(-classes[:, real].max(axis=0), kind="mergesort")[:self.settings.candidates]
-        chosen = real[best]
-        ones = np.ones(len(chosen))
-        return ScoredProposals(cut(segments[chosen], -0.5, valid - 0.5), classes[:, chosen].T, ones,
-                               quality[chosen], ones)
+    def _best(self, real, valid, segments, classes, quality):
+        """Segments, classes and quality of the anchors with the highest class scores; of equal ones the first."""
+        real = np.flatnonzero(real)
+        best = real[np.argsort(-classes[:, real].max(axis=0), kind="mergesort")[:self.settings.candidates]]
+        return cut(segments[best], -0.5, valid - 0.5), classes[:, best].T, quality[best]
+
+    def _refined(self, features, clips, chosen):
+        """The second stage's segments; classes are the geometric mean of both stages'. Quality stays the first's."""
+        rois = torch.from_numpy(rois_of([segments for segments, _, _ in chosen]))
+        sides, classes = self.network.second(features, rois.to(features))
+        edges = np.cumsum([len(segments) for segments, _, _ in chosen])[:-1]
+        segments = np.split(stretched(rois[:, 1:], sides.cpu().double()).numpy(), edges)
+        classes = np.split(probabilities(classes), edges)
+        return [(cut(refined, -0.5, clip.valid - 0.5), np.sqrt(first * second), quality)
+                for clip, refined, second, (_, first, quality) in zip(clips, segments, classes, chosen)]
+
+
+def rois_of(segments):
+    """Rows (index of the clip, start, end) of the segments of several clips: a list of ``(N, 2)`` to ``(M, 3)``."""
+    index = np.repeat(np.arange(len(segments)), [len(own) for own in segments])
+    return np.concatenate([index[:, None], np.concatenate(segments)], axis=1)

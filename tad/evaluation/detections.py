@@ -27,6 +27,11 @@ class DetectionTable(NamedTuple):
     scores: np.ndarray
     left_out: Tuple[str, ...]
 
+    def entry(self, row):
+        """Words for where a detection stands in its file."""
+        place = int(self.recording[row])
+        return "recording '%s', detection %d" % (self.names[place], row - int(np.searchsorted(self.recording, place)))
+
 
 def read_detections(path):
     """Detections by recording, in the order of the file.
@@ -56,7 +61,9 @@ def read_detection_table(path):
                 stream.value()
                 raise _no_results(path)
             for key in stream.keys():
-                if key == "results" and not found and stream.peek() == "{":
+                if key == "results" and found:
+                    raise UserError('%s has "results" twice' % path)
+                if key == "results" and stream.peek() == "{":
                     rows.read(stream)
                     found = True
                 elif key == "external_data":
@@ -111,7 +118,7 @@ class _Rows:
         except (TypeError, KeyError, ValueError, IndexError):
             plain = False
         if not plain:
-            label, score, start, end = _detection(entry, _entry_place(self._path, name, index))
+            label, score, start, end = _detection(entry, "%s, recording '%s', detection %d" % (self._path, name, index))
         self._recording.append(place)
         self._label.append(self._labels.setdefault(label, len(self._labels)))
         self._scores.append(score)
@@ -134,15 +141,8 @@ class _Rows:
         good = np.isfinite(table.scores) & np.isfinite(table.segments).all(axis=1)
         if not good.all():
             row = int(np.argmin(good))
-            place = int(table.recording[row])
-            index = row - int(np.searchsorted(table.recording, place))
-            start, end = table.segments[row].tolist()
-            _detection({"label": "", "score": float(table.scores[row]), "segment": [start, end]},
-                       _entry_place(self._path, table.names[place], index))
-
-
-def _entry_place(path, name, index):
-    return "%s, recording '%s', detection %d" % (path, name, index)
+            _detection({"label": "", "score": float(table.scores[row]), "segment": table.segments[row].tolist()},
+                       "%s, %s" % (self._path, table.entry(row)))
 
 
 def write_detections(path, detections, classes, left_out=()):

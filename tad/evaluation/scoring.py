@@ -57,6 +57,7 @@ def open_scoring(ground_truth_path, detections_path, subset=None, rules=NO_RULES
     table = read_detection_table(detections_path)
     new_names = renamed(table.labels, rules, known, detections_path)
     proposals, handling = _aligned(table, new_names, labels, scored, rules.blocked)
+    handling = dict(handling, **_of_no_length(table, truth))
     handling = dict(handling, subset=subset, ties=TIES, class_map=rules.class_map_path,
                     blocked_recordings=len(chosen) - len(scored), ignored_labels=sorted(rules.ignored),
                     rules=None if rules == NO_RULES else rules.recorded())
@@ -129,12 +130,20 @@ def _of_known_labels(proposals):
     return proposals if known.all() else proposals.take(known)
 
 
+def _of_no_length(table, truth):
+    """What can find nothing and cannot be found: segments that end no later than they start."""
+    rows = np.flatnonzero(table.segments[:, 1] <= table.segments[:, 0])
+    return {"instances_of_no_length": int(np.sum(truth.segments[:, 1] <= truth.segments[:, 0])),
+            "detections_of_no_length": len(rows),
+            "example_of_no_length": table.entry(int(rows[0])) if len(rows) else None}
+
+
 def _labels_for_nothing(table, new_names, known, labels, path):
     """The labels that count for nothing: that no annotation has, and that no instance to be found here has."""
     unknown, unscored = sorted(set(new_names) - known), sorted((set(new_names) & known) - set(labels))
     if unknown:
-        warnings.warn("%s: %d labels are not in the annotations and count for nothing, for example '%s'"
-                      % (path, len(unknown), unknown[0]), DataWarning, stacklevel=4)
+        warnings.warn("%s: %s not in the annotations and counted for nothing, for example '%s'"
+                      % (path, count(len(unknown), "label"), unknown[0]), DataWarning, stacklevel=4)
     return {"unknown_labels": unknown, "detections_of_unknown_labels": _number_of(unknown, table, new_names),
             "unscored_labels": unscored, "detections_of_unscored_labels": _number_of(unscored, table, new_names)}
 
@@ -146,6 +155,6 @@ def _number_of(labels, table, new_names):
 
 def _warn_of_elsewhere(table, handling, path):
     if handling["recordings_elsewhere"]:
-        warnings.warn("%s: %d of its %s are not in the scored subset and count as false positives, for example '%s'"
+        warnings.warn("%s: %d of its %s not in the scored subset and counted as false positives, for example '%s'"
                       % (path, handling["recordings_elsewhere"], count(len(table.names), "recording"),
                          handling["examples_elsewhere"][0]), DataWarning, stacklevel=4)

@@ -11,6 +11,10 @@ class Anchors(NamedTuple):
     segments: np.ndarray
     levels: np.ndarray
 
+    def real(self, valid):
+        """Mask ``(N,)`` of the anchors whose centres lie on the first ``valid`` snippets, which are no padding."""
+        return self.segments.mean(axis=1) < valid
+
 
 def pyramid_anchors(length, levels, scale):
     """One anchor at each location, finest level first: centre ``j * 2 ** l``, width ``scale * 2 ** l``.

@@ -51,6 +51,11 @@ class Result(NamedTuple):
         """mAP at each threshold."""
         return self.ap.mean(axis=0)
 
+    @property
+    def scored(self):
+        """Number of detections of labels that count: what ``metrics.json`` calls ``detections``."""
+        return len(self.ranking.found.labels)
+
 
 class Comparison(NamedTuple):
     """Runs on one ground truth.

@@ -49,6 +49,7 @@ def _run(result, comparison):
     shown = shown[np.argsort(found.recordings[shown], kind="mergesort")]
     return {
         "name": run.name, "facts": [list(fact) for fact in run.facts], "dropped": dropped,
+        "scored": result.scored, "for_nothing": len(found.scores) - result.scored,
         "detections": {"recording": packed(found.recordings[shown], "<u4"),
                        "label": packed(found.labels[shown], "<u2"), "kind": packed(result.kind[shown], "u1"),
                        "partner": packed(result.partner[shown], "<i4"), "score": packed(found.scores[shown], "<f4"),

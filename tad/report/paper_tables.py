@@ -37,7 +37,7 @@ def summary_rows(comparison):
         "average mAP", "AR@100", "recordings", "instances", "detections"]
     return head, [[result.run.name] + result.mean_ap.tolist() + [
         float(result.mean_ap.mean()), float(result.recall[-1]), comparison.scored, len(comparison.truth.labels),
-        len(result.found.scores)] for result in comparison.results]
+        result.scored] for result in comparison.results]
 
 
 def class_rows(comparison):

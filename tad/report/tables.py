@@ -107,6 +107,12 @@ def _handling_lines(handling):
         lines.append("counted for nothing: %s of labels without an instance to find in subset '%s': %s"
                      % (count(handling["detections_of_unscored_labels"], "detection"), handling["subset"],
                         shortened(handling["unscored_labels"])))
+    if handling.get("instances_of_no_length"):
+        lines.append("not to be found: %s with an end not after the start"
+                     % count(handling["instances_of_no_length"], "instance"))
+    if handling.get("detections_of_no_length"):
+        lines.append("find nothing: %s with an end not after the start, the first: %s"
+                     % (count(handling["detections_of_no_length"], "detection"), handling["example_of_no_length"]))
     if handling.get("detections_elsewhere"):
         lines.append("false positives: %s in %s outside subset '%s': %s"
                      % (count(handling["detections_elsewhere"], "detection"),

@@ -43,6 +43,13 @@ def test_broken_files_name_the_entry(tmp_path, results, words):
     assert "d.json" in str(raised.value)
 
 
+def test_results_that_stand_twice_are_no_file(tmp_path):
+    path = tmp_path / "d.json"
+    path.write_text('{"results": {"a": []}, "results": {}}')
+    with pytest.raises(UserError, match='d.json has "results" twice'):
+        read_detections(str(path))
+
+
 def test_numbers_as_text_are_taken(tmp_path):
     path = tmp_path / "d.json"
     path.write_text(json.dumps({"results": {"a": [good(score="0.25", segment=["1", "2.5"])]}}))

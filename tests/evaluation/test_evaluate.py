@@ -93,7 +93,7 @@ def test_labels_of_other_subsets_count_for_nothing_and_need_no_word(tmp_path):
         warnings.simplefilter("error")
         assert evaluate(truth, found, "0.5", "test")["mAP"] == {"0.5": 1.0}
     found = write(tmp_path / "found.json", detections(a=[((0, 10), "z", 1.0), ((0, 10), "x", 0.9)]))
-    with pytest.warns(DataWarning, match="1 labels are not in the annotations.*'z'"):
+    with pytest.warns(DataWarning, match="1 label not in the annotations.*'z'"):
         assert evaluate(truth, found, "0.5", "test")["AP_per_class"] == {"x": {"0.5": 1.0}}
 
 

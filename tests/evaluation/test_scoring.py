@@ -95,6 +95,16 @@ def test_what_happened_is_said(tmp_path):
     json.dumps(said, allow_nan=False)
 
 
+def test_segments_of_no_length_are_told_with_the_first_entry(tmp_path, capsys):
+    """A detections file with [start, length] in place of [start, end] shows here."""
+    truth, found = files(tmp_path, {"a": [((0, 1), "x"), ((3, 3), "x")]},
+                         {"b": [], "a": [((0, 1), "x", .5), ((9, 2), "x", .4), ((3, 3), "x", .3)]})
+    assert call(["eval", "--ground-truth", truth, "--detections", found, "--tiou", "0.5"]) == 0
+    said = capsys.readouterr().out
+    assert "not to be found: 1 instance with an end not after the start" in said
+    assert "find nothing: 2 detections with an end not after the start, the first: recording 'a', detection 1" in said
+
+
 def test_labels_without_an_instance_to_find_are_told(tmp_path, capsys):
     truth, found = files(tmp_path, {"a": [((0, 1), "x"), ((0, 1), "Ambiguous")], "b": [((0, 1), "y")]},
                          {"a": [((0, 1), "x", .5), ((0, 1), "y", .5), ((2, 3), "y", .4), ((0, 1), "Ambiguous", .5)]})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tad.models.atss import ATSS
+from tad.models.atss import ATSS, stretched
 from tad.models.pyramid import Pyramid, doubled
 from tad.proposals.anchors import pyramid_anchors
 from tests.helpers import tiny_settings
@@ -70,6 +70,40 @@ def test_what_stands_in_the_padding_does_not_matter():
         assert torch.equal(first, second)
 
 
+def test_stretched_by_hand():
+    """Centre 4, half 2: start at 4 - 2 * 2, end at 4 + 2 / 2; far values are cut to exp(4)."""
+    segments = torch.tensor([[2.0, 6.0], [2.0, 6.0], [2.0, 6.0]], dtype=torch.float64)
+    sides = torch.tensor([[0.0, 0.0], [np.log(2), -np.log(2)], [99.0, -99.0]], dtype=torch.float64)
+    expected = [[2, 6], [0, 5], [4 - 2 * np.exp(4), 4 + 2 * np.exp(-4)]]
+    np.testing.assert_allclose(stretched(segments, sides).numpy(), expected, atol=1e-9)
+
+
+def test_the_second_stage_begins_with_the_segments_as_they_are_and_rare_classes():
+    made = network("atss.refine=true")
+    rois = torch.tensor([[0, 3.0, 9.0], [1, -0.5, 0.5], [1, 10.0, 63.5]])
+    sides, classes = made.second(made(torch.randn(2, 5, 64), torch.ones(2, 1, 64)).features, rois)
+    assert sides.shape == (3, 2) and classes.shape == (3, 3)
+    assert float(sides.detach().abs().max()) < 0.7
+    assert 0.001 < float(torch.sigmoid(classes).detach().mean()) < 0.05
+
+
+@pytest.mark.parametrize("bins", [4, 7])
+@pytest.mark.parametrize("context", [0.0, 1.0])
+def test_the_second_stage_sees_its_segment_and_the_context_and_no_more(bins, context):
+    made = network("atss.refine=true", "atss.refine_bins=%d" % bins, "atss.refine_context=%g" % context).second.double()
+    made.head.reduce[0] = torch.nn.Conv1d(8, 4, 1).double()  # one snippet wide, and without a norm over all of them
+    features = torch.randn(1, 8, 64, dtype=torch.float64, requires_grad=True)
+    sides, classes = made(features, torch.tensor([[0.0, 20.0, 32.0]], dtype=torch.float64))
+    (sides.sum() + classes.sum()).backward()
+    seen = torch.nonzero(features.grad.abs().sum(dim=1)[0]).reshape(-1)
+    low, high = 20 - 12 * context, 32 + 12 * context
+    assert low - 1 < float(seen.min()) < low + 3 and high - 3 < float(seen.max()) < high + 1
+
+
+def test_without_refinement_there_is_no_second_stage():
+    assert not any(name.startswith("second") for name, _ in network("atss.refine=false").named_parameters())
+
+
 def test_the_first_segments_are_nearly_the_anchors_and_classes_are_rare():
     scores = network()(torch.randn(4, 5, 64), torch.ones(4, 1, 64))
     assert float(scores.sides.detach().abs().max()) < 0.7
@@ -77,7 +111,7 @@ def test_the_first_segments_are_nearly_the_anchors_and_classes_are_rare():
 
 
 @pytest.mark.parametrize("assignments", [("atss.kernel=1",), ("atss.kernel=7",), ("atss.width=11",), ("atss.blocks=3",),
-                                         ("atss.head_convs=3",), ("atss.input_dropout=0.5",)])
+                                         ("atss.head_convs=3",), ("atss.input_dropout=0.5",), ("atss.refine=false",)])
 def test_other_settings_work(assignments):
     scores = network(*assignments)(torch.randn(2, 5, 16), torch.ones(2, 1, 16))
     assert all(bool(torch.isfinite(value).all()) for value in scores)

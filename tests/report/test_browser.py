@@ -14,6 +14,7 @@ from tad.evaluation.diagnosis.errors import TRUE
 from tad.report.compare import compare
 from tad.report.inputs import Asked, read_runs
 from tad.report.kinds import KINDS, UNCOUNTED
+from tests.evaluation.slow import tiou
 from tests.helpers import call, write_json
 from tests.report.made import HOSTILE, make_data, write_run
 
@@ -48,6 +49,8 @@ def report(tmp_path_factory):
     os.makedirs(runs[0] + "/scores")
     times = np.arange(0, 30, 0.5)
     np.savez(runs[0] + "/scores/rec_00.npz", times=times, actionness=np.abs(np.sin(times)), endness=0 * times)
+    both = np.abs(np.cos(times))
+    np.savez(runs[0] + "/scores/rec_01.npz", times=times, startness=both, endness=both)
     page = str(folder / "page.html")
     assert call(["report", "--output", page] + runs) == 0
     return page, compare(read_runs(runs, Asked()))
@@ -200,6 +203,27 @@ def test_a_timeline_is_read_by_mouse_and_keyboard(open_page, report):
     assert "annotated" in words and "b<i>: " in words
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_curves_that_coincide_are_both_seen(open_page, report, scheme):
+    """Startness and endness of rec_01 are equal: the colour of each is on the strip."""
+    page = open_page(report[0], scheme=scheme)
+    page.fill("#search", "rec_01")
+    show_list(page)
+    near = page.evaluate("""() => {
+      const canvas = document.querySelector(".card canvas"), pen = canvas.getContext("2d");
+      const pixels = pen.getImageData(0, 0, canvas.width, 54 * devicePixelRatio).data;
+      return Array.from(document.querySelectorAll("#legend .stroke")).slice(1).map(swatch => {
+        const wanted = getComputedStyle(swatch).borderTopColor.match(/\\d+/g).map(Number);
+        let count = 0;
+        for (let i = 0; i < pixels.length; i += 4) {
+          if (pixels[i + 3] > 200 && wanted.every((part, k) => Math.abs(part - pixels[i + k]) < 25)) count++;
+        }
+        return count;
+      });
+    }""")
+    assert len(near) == 2 and min(near) > 100
+
+
 def test_charts_are_read_by_keyboard_and_classes_chosen_from_the_table(open_page, report):
     path, found = report
     page = open_page(path)
@@ -221,6 +245,40 @@ def test_charts_are_read_by_keyboard_and_classes_chosen_from_the_table(open_page
     page.click('#class-table th[data-key="name"] button')
     names = page.eval_on_selector_all("#class-table tbody button", "all => all.map(one => one.textContent)")
     assert names == sorted(names, key=lambda name: name.lower() if name != "(empty)" else "")
+
+
+def misses(found, result, label, least):
+    """How many instances of a class are missed in each way, as the page's sentence lists them."""
+    truth, rows, ways = found.truth, result.found, [0, 0, 0, 0]
+    for place in np.flatnonzero(truth.labels == label):
+        score = np.float32(result.reached[place])
+        if score >= least:
+            continue
+        near = [row for row in np.flatnonzero(rows.recordings == truth.recordings[place])
+                if tiou(rows.segments[row], truth.segments[place]) >= 0.1]
+        ways[0 if score >= 0 else 1 if label in rows.labels[near] else 2 if near else 3] += 1
+    return ways
+
+
+def test_a_class_says_why_its_instances_are_missed(open_page, report):
+    path, found = report
+    page = open_page(path)
+    page.select_option("#by", "same")
+    page.fill("#score", "0.6")
+    page.press("#score", "Enter")
+    seen = np.zeros(4, dtype=int)
+    for label in range(found.counted):
+        page.select_option("#class", str(label))
+        for result, words in zip(found.results, page.eval_on_selector_all("#verdict p", "all => all.map(one => "
+                                                                          "one.textContent)")):
+            expected = misses(found, result, label, 0.6)
+            said = [re.search(pattern, words) for pattern in (
+                r"(\d+) found with a lower", r"(\d+) under a detection of", r"(\d+) only under", r"(\d+) without any")]
+            assert [int(one.group(1)) if one else 0 for one in said] == expected
+            assert "Of %d missed instance" % sum(expected) in words or not sum(expected)
+            assert "AP %.3f at tIoU %g" % (result.ap[label, 0], found.thresholds[0]) in words
+            seen += expected
+    assert seen[0] > 0 and seen[1] > 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,10 +9,12 @@ import pytest
 
 import tad.report.page_data as page_data_module
 from tad.errors import DataWarning
+from tad.evaluation.evaluate import evaluate
 from tad.report.compare import compare
 from tad.report.html import safe_json, write_page
 from tad.report.inputs import Asked, read_runs
 from tad.report.page_data import page_data
+from tad.report.paper_tables import summary_rows
 from tests.report.made import HOSTILE, make_data, write_run
 
 
@@ -43,6 +45,23 @@ def test_too_many_detections_are_left_out_aloud_and_the_best_stay(tmp_path, rng,
     assert run["dropped"] == 50
     kept = unpacked(run["detections"]["score"], "<f4")
     assert sorted(kept.tolist()) == np.sort(found.results[0].found.scores)[-30:].astype(np.float32).tolist()
+
+
+def test_page_and_tables_say_the_number_of_detections_that_eval_says(tmp_path, rng):
+    """Detections of labels that only other subsets or no annotations have count for nothing, here as there."""
+    annotations, detections = make_data(rng)
+    annotations["database"]["elsewhere"] = {"subset": "training", "annotations": [{"segment": [0, 1], "label": "rest"}]}
+    for index, label in enumerate(("rest", "no such label", "wave")):
+        detections["results"]["rec_%d" % index].append({"label": label, "score": 0.5, "segment": [1, 2]})
+    detections["results"]["outside"] = [{"label": "nod", "score": 0.5, "segment": [1, 2]}]
+    run = write_run(tmp_path / "run", annotations, detections)
+    with pytest.warns(DataWarning):
+        metrics = evaluate(str(tmp_path / "truth.json"), run + "/detections.json", "0.5", "validation")
+    found = compare(read_runs([run], Asked()))
+    data = page_data(found, "today", "1")["runs"][0]
+    assert data["scored"] == metrics["detections"] == 82 and data["for_nothing"] == 2
+    head, rows = summary_rows(found)
+    assert dict(zip(head, rows[0]))["detections"] == 82
 
 
 def test_no_name_ends_the_script(tmp_path, rng):

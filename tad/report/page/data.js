@@ -114,6 +114,45 @@ function countClasses(data, run) {
   return result;
 }
 
+// Why an instance is missed: a detection takes it with a lower score; or, whatever the score, the best of those that
+// overlap it (tIoU 0.1 or more) is of its class, all are of others, or there is none.
+const LOWER_SCORE = 0, OFF = 1, OTHER_CLASS = 2, NOTHING = 3, LEAST_TIOU = 0.1;
+const MISSES = ["found with a lower score", "under a detection of the class that fits too badly or took another instance",
+  "only under detections of other classes", "without any detection"];
+
+// Of each instance that no detection takes: its miss, and the label of the detection of another class that fits best.
+// Scores do not matter, so that this is counted once.
+function missesOf(data, run) {
+  if (run.misses) return run.misses;
+  const {truth} = data, {found} = run;
+  const miss = new Uint8Array(truth.label.length), other = new Int32Array(truth.label.length).fill(-1);
+  for (let i = 0; i < miss.length; i++) {
+    const r = truth.recording[i];
+    if (run.reached[i] >= 0) continue;
+    let same = false, best = LEAST_TIOU;
+    for (let k = found.first[r]; k < found.first[r + 1]; k++) {
+      if (found.start[k] >= truth.end[i] || found.end[k] <= truth.start[i]) continue;
+      const tiou = overlap(found.start[k], found.end[k], truth.start[i], truth.end[i]);
+      if (found.label[k] === truth.label[i]) same = same || tiou >= LEAST_TIOU;
+      else if (tiou >= best) { best = tiou; other[i] = found.label[k]; }
+    }
+    miss[i] = same ? OFF : other[i] >= 0 ? OTHER_CLASS : NOTHING;
+  }
+  run.misses = {miss, other};
+  return run.misses;
+}
+
+// Of the chosen class: how many instances are missed in which way; and of those under other classes, under which.
+function countMisses(data, run, wanted) {
+  const {truth} = data, {miss, other} = missesOf(data, run), counts = [0, 0, 0, 0], others = new Map();
+  for (let i = 0; i < truth.label.length; i++) {
+    if (run.reached[i] >= run.least || !chosen(truth.label[i], wanted)) continue;
+    counts[miss[i]]++;
+    if (miss[i] === OTHER_CLASS) others.set(other[i], (others.get(other[i]) || 0) + 1);
+  }
+  return {counts, others};
+}
+
 // The kinds among the best G detections of each chosen class, G being its instances, among the next G, and so on to
 // 10 G (DETAD, figure 3).
 function profile(data, run, wanted) {

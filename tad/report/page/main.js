@@ -167,7 +167,9 @@ function drawLegend(data) {
     make("span", {class: "swatch dashed"}), " missed instance" + (many ? " (by all runs)" : "") + ". ",
     data.runs.some(run => Object.keys(run.scores).length) ? make("span", {}, "curves: ",
       ...Object.keys(CURVE_INKS).map(name => make("span", {}, make("span", {class: "mark"},
-        make("i", {style: {background: "var(--" + CURVE_INKS[name] + ")"}}), name), "; "))) : "",
+        make("i", {class: "stroke", style: {borderTopColor: "var(--" + CURVE_INKS[name] + ")", borderTopWidth:
+          Math.max(2, CURVE_WIDTHS[name]) + "px", borderTopStyle: CURVE_DASHES[name] ? "dashed" : "solid"}}), name),
+      "; "))) : "",
     "Tab to a timeline: arrows go through its segments, + and \u2212 zoom (also Ctrl and wheel), 0 shows all.");
 }
 

@@ -14,7 +14,7 @@ function summaryTable(data) {
       make("td", {class: "number" + (data.runs.length > 1 && value === best[t] ? " best" : "")}, three(value))),
     make("td", {class: "number"}, three(values.reduce((a, b) => a + b, 0) / values.length)),
     make("td", {class: "number"}, three(run.recall[run.recall.length - 1])),
-    make("td", {class: "number"}, (run.found.score.length + run.dropped).toLocaleString("en")));
+    make("td", {class: "number"}, run.scored.toLocaleString("en")));
   });
   return make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows));
 }
@@ -31,6 +31,10 @@ function facts(data) {
     + counted(data.counted, "class").replace("classs", "classes") + " in " + counted(data.scored, "recording")
     + (outside ? "; " + counted(outside, "more recording") + " with detections not in the scored subset, all false "
       + "positives" : "") + ".")];
+  for (const run of data.runs.filter(one => one.for_nothing)) {
+    parts.push(make("p", {}, run.name + ": " + counted(run.for_nothing, "more detection") + " counted for nothing, of "
+      + "labels without an instance to find."));
+  }
   for (const run of data.runs.filter(one => one.dropped)) {
     parts.push(make("p", {class: "warn"}, run.name + ": the " + counted(run.dropped, "least sure detection")
       + " of it count in mAP and the curves, and are not drawn or counted elsewhere on this page."));
@@ -106,8 +110,10 @@ function verdict(data, run, counts, wanted) {
   const missed = sum(labels.map(label => counts.missed[label]));
   const kinds = data.kinds.map((_, kind) => sum(labels.map(label => counts.kinds[label][kind])));
   const wrong = sum(kinds.slice(DOUBLE, UNCOUNTED));
-  const parts = [(instances - missed) + " of " + counted(instances, "instance") + " found (tIoU " + data.at
+  const parts = [(instances - missed).toLocaleString("en") + " of " + counted(instances, "instance") + " found (tIoU " + data.at
     + ", score from " + scoreText(run.least) + "), " + counted(wrong, "false positive") + "."];
+  if (wanted !== ALL && wanted < data.counted) parts.push(apByThreshold(data, run, wanted));
+  if (missed) parts.push(missWords(data, run, wanted));
   const ranked = FALSE_KINDS.filter(kind => kinds[kind])
     .sort((a, b) => kinds[b] - kinds[a]);
   if (ranked.length) {
@@ -122,6 +128,23 @@ function verdict(data, run, counts, wanted) {
   if (top && wanted !== ALL) parts.push("Mixed up most with \u201c" + data.labels[top[0]] + "\u201d (" + top[1] + ").");
   if (kinds[UNCOUNTED]) parts.push(counted(kinds[UNCOUNTED], "detection") + " not counted: of labels without an instance, or on ignored instances.");
   return make("p", {}, make("strong", {}, runMark(run), ": "), parts.join(" "));
+}
+
+// Where AP falls as the threshold rises, boundaries are off.
+function apByThreshold(data, run, label) {
+  const last = data.thresholds.length - 1;
+  const places = Array.from(new Set([0, data.atIndex, last])).sort((a, b) => a - b);
+  return "AP " + places.map(t => three(run.ap[label * (last + 1) + t]) + " at tIoU " + data.thresholds[t]).join(", ")
+    + ".";
+}
+
+// What stands in the places of the missed instances.
+function missWords(data, run, wanted) {
+  const {counts, others} = countMisses(data, run, wanted), total = counts.reduce((a, b) => a + b, 0);
+  const top = Array.from(others).sort((a, b) => b[1] - a[1])[0];
+  const words = MISSES.map((text, miss) => counts[miss] ? counts[miss].toLocaleString("en") + " " + text
+    + (miss === OTHER_CLASS && wanted !== ALL ? " (most: \u201c" + data.labels[top[0]] + "\u201d)" : "") : "");
+  return "Of " + counted(total, "missed instance") + ": " + words.filter(Boolean).join(", ") + ".";
 }
 
 const MEANING = ["", "an instance found twice", "right time, other class", "right class, boundaries off",

@@ -153,20 +153,24 @@ function tickStep(least) {
 // Whole seconds need no fraction.
 const tickText = (time, step) => seconds(time).replace(step < 1 ? "" : /\.0$/, "");
 
-const CURVE_INKS = {actionness: "right", startness: "double", endness: "ground"};
+// Startness and endness often rise together: a wide line, and dashes upon it.
+const CURVE_INKS = {actionness: "right", startness: "double", endness: "label"};
+const CURVE_WIDTHS = {actionness: 1.5, startness: 3.5, endness: 1.5}, CURVE_DASHES = {endness: [5, 4]};
 
 function drawCurves(pen, curves, top, view, toX) {
   const toY = value => top + 3 + (CURVES - 8) * (1 - Math.max(0, Math.min(1, value)));
   for (const name of Object.keys(CURVE_INKS)) {
     if (!curves[name]) continue;
     pen.strokeStyle = ink(CURVE_INKS[name]);
-    pen.lineWidth = 1.5;
+    pen.lineWidth = CURVE_WIDTHS[name];
+    pen.setLineDash(CURVE_DASHES[name] || []);
     pen.beginPath();
     curves.times.forEach((time, i) => {
       if (i === 0) pen.moveTo(toX(time), toY(curves[name][i])); else pen.lineTo(toX(time), toY(curves[name][i]));
     });
     pen.stroke();
   }
+  pen.setLineDash([]);
 }
 
 // Words for an item, for the tip and for the screen reader.
@@ -177,7 +181,8 @@ function describe(data, item) {
     return [data.labels[truth.label[item.i]] || "(empty)", "annotated", times].concat(data.runs.map(run =>
       (data.runs.length > 1 ? run.name + ": " : "") + (run.reached[item.i] >= run.least
         ? "found with score " + scoreText(run.reached[item.i]) : run.reached[item.i] >= 0
-          ? "missed at this score (found with " + scoreText(run.reached[item.i]) + ")" : "missed")));
+          ? "missed at this score (found with " + scoreText(run.reached[item.i]) + ")"
+          : "missed, " + MISSES[missesOf(data, run).miss[item.i]])));
   }
   const {found} = item.run, partner = found.partner[item.i];
   const lines = [data.labels[found.label[item.i]] || "(empty)", "score " + scoreText(found.score[item.i])
