@@ -31,11 +31,11 @@ class Matching(NamedTuple):
 def official_tiou(a, b):
     """tIoU of ``a[i]`` with ``b[i]`` as ActivityNet's evaluator of detections sees it: ``(N, 2), (N, 2) -> (N,)``.
 
-    Where two lengths add up to 0, as those of two segments of no length, it divides 0 by 0, and the result is below no
-    threshold; here that is 1.
+    Where two lengths add up to 0, as those of two segments of no length, it divides 0 by 0; what comes of that is below
+    no threshold and sorted above every other tIoU, as infinity is here.
     """
     result = paired_tiou(a, b)
-    result[(a[:, 1] - a[:, 0]) + (b[:, 1] - b[:, 0]) == 0] = 1.0
+    result[(a[:, 1] - a[:, 0]) + (b[:, 1] - b[:, 0]) == 0] = np.inf
     return result
 
 
