@@ -13,8 +13,7 @@ GRAPHS = {
     "deeplab": DeepLabGraph,
     "bmn": BMNGraph,
     "atss": ATSSGraph,
-    "ssn": "its groups of actionness, and which of them are near copies, are found one after the other in loops as "
-           "long as the data makes them",
+    "ssn": "TAG makes as many proposals as its curves have runs of snippets, which no fixed graph of tensors does",
 }
 
 
