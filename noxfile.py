@@ -96,7 +96,7 @@ def carry(session, writer, opened):
 @nox.session(python=PYTHON)
 def lint(session):
     """Ruff over the whole tree."""
-    session.install("ruff==0.17.6")
+    session.install(environments.linter())
     session.run("ruff", "check", ".")
 
 
@@ -108,8 +108,8 @@ def demo(session):
 
 @nox.session(name="compile-matrix", python=PYTHON)
 def compile_matrix(session):
-    """Compile Align1D with every NVRTC from 9.0 to 13, without a GPU; arguments after -- go to the script."""
-    session.install("pip==26.2.1")
+    """Compile Align1D with NVRTC of every CUDA, without a GPU; arguments after -- go to the script."""
+    session.install(*environments.lock_arguments("cpu", "pip"))
     script = os.path.join("benchmarks", "compile_matrix.py")
     session.run("python", script, *session.posargs, env={"PYTHONPATH": os.curdir})
 
@@ -117,7 +117,7 @@ def compile_matrix(session):
 @nox.session(python=PYTHON)
 def lock(session):
     """Write docker/requirements-*.txt; -- NAME only those of one environment, -- --upgrade takes newer versions."""
-    session.install("uv==0.13.9")
+    session.install(environments.RESOLVER)
     options = [word for word in session.posargs if word.startswith("-")]
     for name in chosen(session, [word for word in session.posargs if word not in options]):
         for each in environments.lock_order(TABLE[name]):

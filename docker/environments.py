@@ -11,6 +11,8 @@ TABLE = os.path.join(HERE, "environments.toml")
 SOURCES = ("pytorch", "pypi")
 LIBRARIES = ("nvidia-", "cuda-", "triton")  # what PyTorch requires beyond ordinary packages
 PLATFORM = "x86_64-manylinux_2_28"
+RESOLVER = "uv==0.13.9"
+LOCK_COMMAND = "python3 bootstrap.py -s lock  (%s)" % RESOLVER  # the second line of each lock
 # The last number matters where packages ask for 3.6.1 or newer
 LAST_RELEASES = {"3.6": "3.6.15", "3.7": "3.7.17", "3.8": "3.8.20", "3.9": "3.9.25"}
 
@@ -100,7 +102,7 @@ def lock_options(name, lock, table):
     entry = table[name]
     options = ["--python-version", LAST_RELEASES.get(entry["python"], entry["python"]), "--python-platform", PLATFORM,
                "--generate-hashes", "--only-binary", ":all:", "--no-emit-package", "torch",
-               "--custom-compile-command", "python3 bootstrap.py -s lock"]
+               "--custom-compile-command", LOCK_COMMAND]
     order = lock_order(entry)
     for earlier in order[:order.index(lock)]:
         options += ["--constraints", lock_path(name, earlier)]
@@ -116,6 +118,12 @@ def leave_out_libraries(path):
         blocks = re.findall(r"^\S.*\n(?:[ \t].*\n)*", stream.read(), re.MULTILINE)
     with open(path, "w", encoding="utf-8") as stream:
         stream.write("".join(block for block in blocks if not block.startswith(LIBRARIES)))
+
+
+def linter():
+    """The requirement that gives the ruff which ruff.toml asks for; ruff itself refuses to be another."""
+    with open(os.path.join(ROOT, "ruff.toml"), encoding="utf-8") as stream:
+        return "ruff" + toml_reader().loads(stream.read())["required-version"]
 
 
 def declared(section, key):

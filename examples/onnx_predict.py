@@ -25,14 +25,17 @@ def main():
     parser.add_argument("--output", default="detections.json")
     parser.add_argument("--fps", type=float, help="frames per second of the recordings, if not the model's own")
     parser.add_argument("--duration", type=float, help="seconds that the recordings last, if they have no frame rate")
+    parser.add_argument("--external-scores", metavar="FILE", help="JSON {recording: {label: score}} of a classifier of "
+                        "whole recordings")
     options = parser.parse_args()
     session, settings = load(options.model)
+    external = read_external(options.external_scores, settings["classes"])
     results = {}
     for path in options.recordings:
         features = read_features(path, settings)
         grid = time_grid(len(features), settings["features"], options.fps, options.duration)
         name = os.path.splitext(os.path.basename(path))[0]
-        results[name] = entries(detect(session, settings, features, grid), settings["classes"])
+        results[name] = entries(detect(session, settings, features, grid, external.get(name)), settings["classes"])
         print("%s: %d detections" % (name, len(results[name])))
     with open(options.output, "w", encoding="utf-8") as stream:
         json.dump({"version": "tad 1", "results": results, "external_data": {}}, stream, indent=1)
@@ -63,6 +66,19 @@ def read_features(path, settings):
     return (features - np.array(recipe["mean"], np.float32)) / np.array(recipe["deviation"], np.float32)
 
 
+def read_external(path, classes):
+    """External scores (K,) in the order of the classes, by recording; a label that is not there counts as 0."""
+    if path is None:
+        return {}
+    try:
+        with open(path, encoding="utf-8") as stream:
+            table = json.load(stream)
+        table = table.get("results", table)
+        return {name: np.array([float(scores.get(label, 0)) for label in classes]) for name, scores in table.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        sys.exit("cannot read external scores from %s: %s" % (path, error))
+
+
 def time_grid(snippets, recipe, fps, duration):
     """Seconds at the centre of snippet 0, and from one snippet to the next."""
     fps = fps or recipe["fps"]
@@ -73,7 +89,7 @@ def time_grid(snippets, recipe, fps, duration):
     return duration / snippets / 2.0, duration / snippets
 
 
-def detect(session, settings, features, grid):
+def detect(session, settings, features, grid, external=None):
     """Detections of one recording, best first: segments (N, 2) in seconds, labels (N,), scores (N,)."""
     origin, step = grid
     end_s = origin + len(features) * step
@@ -86,7 +102,8 @@ def detect(session, settings, features, grid):
         outputs = session.run(settings["outputs"], inputs)
         for index, clip in enumerate(batch):
             count = outputs[-1][index]  # rows beyond it are not proposals
-            segments, labels, scores = fuse([values[index, :count] for values in outputs[:-1]], settings["postprocess"])
+            segments, labels, scores = fuse([values[index, :count] for values in outputs[:-1]], settings["postprocess"],
+                                            external)
             centres = segments.mean(axis=1)
             owned = (centres >= clip["owned"][0]) & (centres < clip["owned"][1])
             segments = np.clip(origin + step * (clip["first"] + segments * clip["step"]), 0, end_s)
@@ -128,13 +145,16 @@ def make_clip(features, first, step, length, owned):
     return {"features": padded, "valid": valid, "first": first, "step": step, "owned": owned}
 
 
-def fuse(proposals, settings):
+def fuse(proposals, settings, external=None):
     """One score for each of a proposal's best classes: a product of powers."""
     segments, classes, boundaries, tiou, completeness = proposals
     common = (boundaries ** settings["boundary_power"] * tiou ** settings["tiou_power"]
               * completeness ** settings["completeness_power"])
-    best = np.argsort(-classes, axis=1, kind="stable")[:, :settings["classes_per_proposal"]]
-    scores = np.take_along_axis(classes, best, axis=1) ** settings["class_power"] * common[:, None]
+    ranked, powers = classes, classes ** settings["class_power"]
+    if external is not None:
+        ranked = powers = powers * external ** settings["external_power"]
+    best = np.argsort(-ranked, axis=1, kind="stable")[:, :settings["classes_per_proposal"]]
+    scores = np.take_along_axis(powers, best, axis=1) * common[:, None]
     rows, columns = np.nonzero(scores >= settings["min_score"])
     return segments[rows], best[rows, columns], scores[rows, columns]
 

@@ -25,6 +25,9 @@ SMALL = {
                 "deeplab.samples=12", "deeplab.candidates=60"),
     "bmn": ("bmn.width=8", "bmn.proposal_width=4", "bmn.fusion_width=8", "bmn.proposal_samples=6", "bmn.samples=30",
             "bmn.candidates=60"),
+    "atss": ("atss.width=8", "atss.blocks=1", "atss.head_convs=1", "atss.anchor_scale=4", "atss.nearest=4",
+             "atss.refine=true", "atss.refine_width=4", "atss.refine_bins=4", "atss.refine_samples=12"),
+    "ssn": ("ssn.width=8", "ssn.samples=16", "ssn.candidates=60", "ssn.tag_step=0.1"),
 }
 TINY = SHORT + SMALL["deeplab"]
 
@@ -80,6 +83,30 @@ def write_data(folder, rng, classes=("wave", "nod"), width=5, recordings=(60, 45
         stream.write("dataset:\n  annotations: annotations.json\n  features: features\n  train_subset: training\n"
                      "  test_subset: validation\n  fps: %g\n  stride: %d\n  window: %d\n" % (fps, stride, window))
     return config
+
+
+def write_data_of(settings, rng):
+    """Made-up recordings where a configuration's paths point, in its subsets and at its frame rate, with the external
+    scores and the blocked recordings that it names."""
+    dataset, classes = settings.dataset, ("wave", "nod")
+    place = os.path.dirname(dataset.annotations)
+    write_data(place, rng, classes, tested=2, fps=dataset.fps or 30.0, stride=dataset.stride or 5,
+               window=dataset.window or 1)
+    document = read_json(os.path.join(place, "annotations.json"))
+    subsets = {"training": dataset.train_subset, "validation": dataset.test_subset}
+    for entry in document["database"].values():
+        entry["subset"] = subsets[entry["subset"]]
+    write_json(dataset.annotations, document)
+    if dataset.features.endswith(".json"):
+        write_json(dataset.features, {"version": 1, "streams": [["features"]]})
+    else:
+        os.rename(os.path.join(place, "features"), dataset.features)
+    if dataset.external_scores is not None:
+        write_json(dataset.external_scores, {name: {label: rng.random_sample() for label in classes}
+                                             for name in document["database"]})
+    if settings.evaluation.blocked is not None:
+        with open(settings.evaluation.blocked, "w") as stream:
+            stream.write("rec_3\n")
 
 
 def change_json(path, change):

@@ -19,8 +19,8 @@ from tad.report.compare import compare
 from tad.report.inputs import Asked, read_runs
 from tad.report.manifest import checksum
 from tad.report.snippet_scores import read_scores
-from tad.settings import load_settings, override_settings
-from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, write_data, write_json
+from tad.settings import DATA_ROOT, PACKAGE_PREFIX, load_settings, override_settings
+from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, write_data, write_data_of, write_json
 
 FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "diagnosis.json", "checkpoints",
          "tensorboard", "report")
@@ -97,11 +97,16 @@ def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name):
 
 
 @pytest.mark.parametrize("name", shipped_configs())
-def test_every_shipped_configuration_trains_infers_and_scores(tmp_path, name):
-    """Two steps and a smaller network; everything else as it is shipped."""
+def test_every_shipped_configuration_trains_infers_and_scores(tmp_path, rng, monkeypatch, name):
+    """Two steps and a smaller network, everything else as it is shipped; on made-up data where no data is shipped."""
+    monkeypatch.setenv(DATA_ROOT, str(tmp_path / "data"))
     path = os.path.join(CONFIGS, name + ".yaml")
-    settings = load_settings(path, ["train.steps=2", load_settings(path).detector + ".width=16"])
-    metrics, pictures = run(settings, str(tmp_path))
+    settings = load_settings(path)
+    smaller = [settings.detector + ".width=16"]
+    if not settings.dataset.annotations.startswith(PACKAGE_PREFIX):
+        write_data_of(settings, rng)
+        smaller = ["train.batch=2"] + list(SMALL[settings.detector])
+    metrics, pictures = run(load_settings(path, ["train.steps=2"] + smaller), str(tmp_path / "run"))
     assert metrics["recordings"] == len(pictures) >= 1
 
 

@@ -30,7 +30,7 @@ def test_thumos14_from_its_files_to_scores(shared_data, tmp_path, monkeypatch, c
     with open("thumos.yaml", "w") as stream:
         stream.write("dataset: {annotations: data/annotations.json, features: data/features.json, "
                      "train_subset: validation, test_subset: test}\n")
-    settings = sets(TINY + ("deeplab.max_duration=16",))
+    settings = sets(TINY + ("deeplab.max_duration=16", "dataset.length=256"))  # a window or two for each video
     assert call(["data", "check", "--config", "thumos.yaml"] + settings) == 0
     assert call(["traininfer", "--config", "thumos.yaml", "--output", "run"] + settings) == 0
     assert len(read_json("run/detections.json")["results"]) == 213

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import sys
 
 import pytest
@@ -157,3 +158,14 @@ def test_every_folder_of_the_package_is_a_package():
     """A folder without __init__.py would be missing from an installed tad."""
     folders = {os.path.dirname(path) for path in TREES}
     assert {folder for folder in folders if os.path.join(folder, "__init__.py") not in TREES} == set()
+
+
+DOCUMENTS = [name for name in os.listdir(ROOT) if name.endswith(".md")] + [
+    os.path.join("docs", name) for name in os.listdir(os.path.join(ROOT, "docs")) if name.endswith(".md")]
+
+
+@pytest.mark.parametrize("path", sorted(DOCUMENTS))
+def test_links_in_documents_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", read(path))
+    places = [os.path.join(ROOT, os.path.dirname(path), link) for link in links if "://" not in link]
+    assert [place for place in places if not os.path.exists(place)] == []

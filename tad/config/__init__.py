@@ -7,9 +7,11 @@ values that were used are in the run folder's ``config.yaml``. "Snippets" are st
 from dataclasses import dataclass, field
 from typing import Optional
 
+from tad.config.atss import ATSSSettings
 from tad.config.bmn import BMNSettings
 from tad.config.deeplab import DeepLabSettings
 from tad.config.fields import setting
+from tad.config.ssn import SSNSettings
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ class ReportSettings:
 DETECTORS = (
     "deeplab",
     "bmn",
+    "atss",
+    "ssn",
 )  # each the name of a section below; only the chosen one's settings hold
 
 
@@ -131,6 +135,8 @@ class Settings:
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     deeplab: DeepLabSettings = field(default_factory=DeepLabSettings)
     bmn: BMNSettings = field(default_factory=BMNSettings)
+    atss: ATSSSettings = field(default_factory=ATSSSettings)
+    ssn: SSNSettings = field(default_factory=SSNSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     postprocess: PostprocessSettings = field(default_factory=PostprocessSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

@@ -1,7 +1,7 @@
 """Settings of the detector ``bmn``."""
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Tuple
 
 from tad.config.fields import setting
 
@@ -20,6 +20,10 @@ class BMNSettings:
                             choices=("mask", "indexed", "align1d"))
     max_duration: Optional[int] = setting(None, "longest proposal in snippets (D)", minimum=1)
     class_head: bool = setting(True, "score classes of snippets; false needs the scores of an external classifier")
+    # The paper has no class head; the five snippets that its two layers see tell borders, but not classes
+    class_dilations: Tuple[int, ...] = setting((1, 2, 4, 8), "dilations of the class head's convolutions; each adds "
+                                                             "twice itself to the 5 snippets that a score is from",
+                                               minimum=1)
     dropout: float = setting(0.0, "dropout of the map's features", minimum=0.0, maximum=0.95)
     boundary_radius: float = setting(1.5, "snippets beside a start or end that learn it (section 3.2)", minimum=0.5)
     samples: int = setting(768, "most cells of a training window whose tIoU is regressed, a third from each range",

@@ -1,9 +1,11 @@
 """Detectors by name; each joins a network, its targets and losses, and its decoding."""
 
+from tad.detectors.atss import ATSSDetector
 from tad.detectors.bmn import BMNDetector
 from tad.detectors.deeplab import DeepLabDetector
+from tad.detectors.ssn import SSNDetector
 
-DETECTORS = {"deeplab": DeepLabDetector, "bmn": BMNDetector}
+DETECTORS = {"deeplab": DeepLabDetector, "bmn": BMNDetector, "atss": ATSSDetector, "ssn": SSNDetector}
 
 
 def build_detector(settings, channels, classes):

@@ -49,7 +49,7 @@ def export_run(checkpoint, output=None, override=None):
     model = to_onnx(graph, channels, length).SerializeToString()
     lengths = check_lengths(length, graph.shortest)
     # Random numbers that differ from export to export
-    largest = compare(session(model), trained.detector, channels, lengths, np.random.RandomState())
+    largest = compare(session(model), trained.detector, graph.rank, channels, lengths, np.random.RandomState())
     checked = {"torch": torch.__version__, "lengths": lengths, "difference": dict(largest._asdict()),
                "tolerance": dict(TOLERANCE._asdict()), "typical_tolerance": dict(TYPICAL_TOLERANCE._asdict())}
     with atomic_write(output, "wb") as stream:

@@ -17,7 +17,8 @@ def align1d_matrix(features, rois, bins, most, block=None):
     """Align1D with ``sampling_ratio=0`` of the same number of rois in each entry of a batch.
 
     :param features: float32 ``(B, C, T)``.
-    :param rois: float32 or float64 ``(B, N, 2)`` of start and end in snippet units, finite.
+    :param rois: float32 or float64 ``(B, N, 2)`` of start and end in snippet units, finite; or ``(1, N, 2)``, the same
+        for all entries.
     :param most: samples in a bin of the longest roi: its length divided by ``bins``, rounded up. The bins of a longer
         roi would lack samples.
     :param block: rois of an entry that are handled at once, a plain number; None for all.
@@ -25,7 +26,8 @@ def align1d_matrix(features, rois, bins, most, block=None):
     """
     columns = features.transpose(1, 2)
     parts = []
-    for part in rois.to(torch.float64).split(block or rois.shape[1], dim=1):
+    rois = rois.to(torch.float64)
+    for part in (rois,) if block is None else rois.split(block, dim=1):
         weights = bin_weights(part, features.shape[2], bins, most)
         values = torch.matmul(weights.flatten(1, 2), columns)
         parts.append(values.unflatten(1, (part.shape[1], bins)).transpose(2, 3))

@@ -7,7 +7,7 @@ import torch
 
 from tad.data.clips import Clip
 from tad.data.timegrid import TimeGrid
-from tad.errors import UserError
+from tad.errors import UserError, reason
 from tad.export.convert import INPUTS, OUTPUTS
 from tad.postprocess.fusion import ScoredProposals
 
@@ -51,16 +51,18 @@ def check_lengths(length, shortest):
     return [length] + sorted(other for other in others if other >= shortest and other != length)
 
 
-def compare(runner, detector, channels, lengths, rng):
+def compare(runner, detector, rank, channels, lengths, rng):
     """The largest :class:`Difference` of exported model and detector on random clips.
 
     :param runner: :func:`session`; ``detector`` in evaluation mode on the CPU.
+    :param rank: what candidates are chosen by, :meth:`tad.export.base.Graph.rank`.
     :param rng: :class:`numpy.random.RandomState`
     :raises UserError: they differ by more than the tolerances.
     """
     largest = []
     for length in lengths:
-        found = [each for batch in BATCHES for each in _compare_batch(runner, detector, channels, length, batch, rng)]
+        found = [each for batch in BATCHES
+                 for each in _compare_batch(runner, detector, rank, _random_clips(batch, channels, length, rng))]
         typical = Difference(*(float(value) for value in np.median(found, axis=0)))
         if not typical.within(TYPICAL_TOLERANCE):
             raise UserError("the exported model differs from PyTorch by %.2g snippets and %.2g in scores in half of "
@@ -70,15 +72,22 @@ def compare(runner, detector, channels, lengths, rng):
     return Difference(*(float(value) for value in np.max(largest, axis=0)))
 
 
-def _compare_batch(runner, detector, channels, length, batch, rng):
-    clips = [_random_clip(channels, length, rng) for _ in range(batch)]
+def _compare_batch(runner, detector, rank, clips):
     features = np.stack([clip.features for clip in clips])
-    valid = np.array([clip.valid for clip in clips], np.int64)
-    found = split(runner.run(OUTPUTS, dict(zip(INPUTS, (features, valid)))))
+    found = split(_run(runner, features, np.array([clip.valid for clip in clips], np.int64)))
     with torch.no_grad():
         expected = detector.propose(torch.from_numpy(features), clips)
-    return [difference(one, other, "a clip of %d snippets (%d valid, batch of %d)" % (length, clip.valid, batch))
+    return [difference(one, other, rank, "a clip of %d snippets (%d valid, batch of %d)"
+                       % (features.shape[2], clip.valid, len(clips)))
             for clip, one, other in zip(clips, found, expected)]
+
+
+def _run(runner, features, valid):
+    try:
+        return runner.run(OUTPUTS, dict(zip(INPUTS, (features, valid))))
+    except Exception as error:  # ONNX Runtime's own errors have no class in common
+        raise UserError("ONNX Runtime cannot run the exported model on %d clips of %d snippets (%s); nothing was "
+                        "written" % (len(valid), features.shape[2], reason(error)))
 
 
 def split(outputs):
@@ -87,11 +96,11 @@ def split(outputs):
             for index, count in enumerate(outputs[-1])]
 
 
-def difference(found, expected, place):
+def difference(found, expected, rank, place):
     """The largest :class:`Difference` between the proposals of one clip, whose order may differ.
 
-    Proposals are chosen by startness x endness. Where one side takes the one of two near-ties and the other the other,
-    rounding decides; those are left out, if they are few.
+    Proposals are the best candidates. Where one side takes the one of two near-ties and the other the other, rounding
+    decides; those are left out, if they are few.
 
     :raises UserError: more than the tolerances, or one side has a proposal that the other should have.
     """
@@ -100,13 +109,13 @@ def difference(found, expected, place):
                         % (len(found.segments), len(expected.segments), place))
     largest = [Difference(0.0, 0.0)]
     for one, other in ((found, expected), (expected, found)):
-        lost = 0
+        lost, ranks = 0, rank(one)
         for row, nearest in enumerate(_nearest(one, other)):
             if nearest.within(TOLERANCE):
                 largest.append(nearest)
                 continue
             lost += 1
-            at_cut = one.boundaries[row] <= one.boundaries.min() * (1 + CUT_TOLERANCE)
+            at_cut = ranks[row] <= ranks.min() * (1 + CUT_TOLERANCE)
             if not at_cut or lost > max(2, MOST_LOST * len(one.segments)):
                 raise UserError("the exported model differs from PyTorch by %.2g snippets and %.2g in scores in %s, "
                                 "more than %g and %g; nothing was written" % (nearest + (place,) + TOLERANCE))
@@ -122,6 +131,10 @@ def _nearest(proposals, others):
         distance = np.abs(columns - row)
         best = distance[np.argmin((distance / scale).max(axis=1))]
         yield Difference(float(best[:2].max()), float(best[2:].max()))
+
+
+def _random_clips(count, channels, length, rng):
+    return [_random_clip(channels, length, rng) for _ in range(count)]
 
 
 def _random_clip(channels, length, rng):

@@ -38,7 +38,7 @@ def check_packages():
 def to_onnx(graph, channels, length):
     """The ONNX model of a graph, with dynamic batch, and dynamic length where ``graph.shortest`` allows it.
 
-    :param graph: module in evaluation mode with ``forward(features, valid)``; see :mod:`tad.export.graphs`.
+    :param graph: :class:`tad.export.base.Graph` in evaluation mode.
     :param channels: width of the features; ``length``: snippets of a clip.
     :returns: ``onnx.ModelProto``
     """

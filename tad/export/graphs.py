@@ -1,16 +1,20 @@
-"""The graph of each detector that can be exported.
+"""The graph of each detector, or the reason why it has none.
 
-A graph is a module with ``forward(features, valid)`` for float32 ``(B, C, T)`` and int64 ``(B,)`` (the snippets of each
-clip that are not padding), made of tensor operations that the exporter knows. It returns the fields of
-:class:`tad.postprocess.fusion.ScoredProposals` with a batch in front, float64 ``(B, N, 2)``, ``(B, N, K)`` and three
-times ``(B, N)``, and as last ``count`` int64 ``(B,)``, how many of each clip's rows are proposals. ``shortest`` is the
-length of the shortest clip that it takes where it takes several lengths.
+A detector ``mine`` is exported by a module ``tad/export/mine.py``, a :class:`tad.export.base.Graph`, and a line here.
+Where it cannot be, the line holds the reason instead: what follows "the detector 'mine' cannot be exported:".
 """
 
 from tad.errors import UserError
+from tad.export.atss import ATSSGraph
+from tad.export.bmn import BMNGraph
 from tad.export.deeplab import DeepLabGraph
 
-GRAPHS = {"deeplab": DeepLabGraph}
+GRAPHS = {
+    "deeplab": DeepLabGraph,
+    "bmn": BMNGraph,
+    "atss": ATSSGraph,
+    "ssn": "TAG makes as many proposals as its curves have runs of snippets, which no fixed graph of tensors does",
+}
 
 
 def build_graph(trained):
@@ -19,7 +23,9 @@ def build_graph(trained):
     :raises UserError: its detector cannot be exported.
     """
     settings = trained.settings
-    if settings.detector not in GRAPHS:
-        raise UserError("the detector '%s' cannot be exported; these can: %s"
-                        % (settings.detector, ", ".join(sorted(GRAPHS))))
-    return GRAPHS[settings.detector](trained.detector, settings.dataset.length).eval()
+    graph = GRAPHS[settings.detector]
+    if isinstance(graph, str):
+        able = sorted(name for name, other in GRAPHS.items() if not isinstance(other, str))
+        raise UserError("the detector '%s' cannot be exported: %s; these can: %s"
+                        % (settings.detector, graph, ", ".join(able)))
+    return graph(trained.detector, settings.dataset.length).eval()

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from tad.models.boundary_map import SAMPLINGS
+from tad.models.heads import ClassHead
 from tad.models.layers import conv_norm_relu, initialize
 
 
@@ -35,7 +36,7 @@ class BMN(nn.Module):
         self.base = nn.Sequential(conv_norm_relu(channels, width), conv_norm_relu(width, width))
         self.boundary_branch = conv_norm_relu(width, width)
         self.boundaries = nn.Conv1d(width, 2, 1)
-        self.classes = nn.Conv1d(width, classes, 1) if settings.class_head else None
+        self.class_head = ClassHead(width, classes, settings.class_dilations) if settings.class_head else None
         self.reduce = conv_norm_relu(width, narrow)
         self.sample = SAMPLINGS[settings.sampling](settings.max_duration, settings.proposal_samples, settings.context)
         self.join = nn.Conv2d(narrow * settings.proposal_samples, fused, 1)
@@ -45,7 +46,7 @@ class BMN(nn.Module):
             nn.Conv2d(narrow, narrow, 3, padding=1), nn.ReLU(inplace=True),
             nn.Conv2d(narrow, narrow, 3, padding=1), nn.ReLU(inplace=True),
             nn.Conv2d(narrow, 2, 1))
-        initialize(self, rare_outputs=[layer for layer in (self.boundaries, self.classes) if layer is not None])
+        initialize(self, rare_outputs=[self.boundaries] + ([self.class_head.classes] if settings.class_head else []))
 
     def forward(self, features, valid):
         """Features ``(B, C, T)`` and ``valid`` ``(B, 1, T)`` (1 real, 0 padding) to :class:`BMNOutput`."""
@@ -54,4 +55,4 @@ class BMN(nn.Module):
         # The convolution over all N samples (N x 1 x 1 in the paper) is one of 1 x 1 over N x C channels
         joined = self.join(sampled.flatten(1, 2))
         return BMNOutput(self.boundaries(self.boundary_branch(shared)), self.evaluate(joined),
-                         None if self.classes is None else self.classes(shared))
+                         None if self.class_head is None else self.class_head(shared))

@@ -41,23 +41,42 @@ class SnippetHead(nn.Module):
         return SnippetScores(self.classes(features), self.boundaries(near), self.offsets(near))
 
 
+class ClassHead(nn.Module):
+    """Class scores of snippets through dilated convolutions of their own, for networks that see few snippets at once.
+
+    What tells one class from another may last longer than a boundary; each dilation ``d`` widens the view by ``2 d``.
+
+    :param width: channels of the features. :param classes: number of classes.
+    :param dilations: of the convolutions with kernel 3, one after the other; may be empty.
+    """
+
+    def __init__(self, width, classes, dilations):
+        super(ClassHead, self).__init__()
+        self.branch = nn.Sequential(*[conv_norm_relu(width, width, dilation=dilation) for dilation in dilations])
+        self.classes = nn.Conv1d(width, classes, 1)
+
+    def forward(self, features):
+        """``(B, width, T) -> (B, K, T)`` logits."""
+        return self.classes(self.branch(features))
+
+
 class ProposalHead(nn.Module):
-    """tIoU and completeness of proposals, from Align1D features of the proposal widened by its context.
+    """tIoU and completeness of proposals, or other outputs, from Align1D features of a proposal with its context.
 
     The two outputs are BMN's regression and classification confidences (Lin et al., 2019, section 3.3); widening by
     context and aligned sampling are G-TAD's (Xu et al., 2020, section 3.4).
     """
 
-    def __init__(self, width, channels, bins, context, dropout):
+    def __init__(self, width, channels, bins, context, dropout, outputs=2):
         super(ProposalHead, self).__init__()
         self.context = context
         self.reduce = conv_norm_relu(width, channels)
         self.align = Align1D(bins)
         self.score = nn.Sequential(
             nn.Linear(channels * bins, width), nn.ReLU(inplace=True), nn.Dropout(dropout),
-            nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, 2))
+            nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, outputs))
 
     def forward(self, features, proposals):
-        """``(B, width, T)`` and proposals ``(N, 3)`` (batch index, start, end) to logits ``(N, 2)``: tIoU, complete."""
+        """``(B, width, T)`` and proposals ``(N, 3)`` (batch index, start, end) to logits ``(N, outputs)``."""
         rois = torch.cat([proposals[:, :1], segments.widen(proposals[:, 1:], self.context)], dim=1)
         return self.score(self.align(features, rois.to(features.dtype)).flatten(1))

@@ -9,7 +9,7 @@ MOST_POINTS = 2 ** 20  # of a recording, 12 MiB; of a longer one each point is t
 
 
 class Curves(NamedTuple):
-    """``times`` float64 ``(T,)``, rising, in seconds; ``values`` float32 ``(3, T)`` in 0..1, in the order of CURVES."""
+    """``times`` float64 ``(T,)``, rising, in seconds; ``values`` float32 ``(R, T)`` in 0..1, the first of CURVES."""
 
     times: np.ndarray
     values: np.ndarray
@@ -26,15 +26,18 @@ class CurveJoiner(object):
 
     def __init__(self, snippets):
         self._every = -(-snippets // MOST_POINTS)
-        self._values = np.zeros((len(CURVES), -(-snippets // self._every)), np.float32)
+        self._points = -(-snippets // self._every)
+        self._values = None
         self._grid = None
 
     def add(self, clip, curves):
-        """Take ``curves`` ``(3, clip.valid)``, or None from a detector that has none."""
+        """Take ``curves`` ``(R, clip.valid)``, as many of each clip, or None from a detector that has none."""
         if curves is None:
             return
-        # The first clip begins where the recording does
-        self._grid = self._grid or clip.grid
+        if self._grid is None:
+            # The first clip begins where the recording does
+            self._grid = clip.grid
+            self._values = np.zeros((len(curves), self._points), np.float32)
         own = np.arange(clip.valid)
         own = own[(own >= clip.owned_from) & (own < clip.owned_to)]
         first = int(round((clip.grid.origin_s - self._grid.origin_s) / self._grid.step_s))

@@ -10,7 +10,8 @@ class ScoredProposals(NamedTuple):
 
     ``segments`` float64 ``(N, 2)`` in the clip's snippet units; ``classes (N, K)``, ``boundaries (N,)`` (startness x
     endness), ``tiou (N,)`` and ``completeness (N,)`` are probabilities. ``curves`` are not of proposals but of the
-    clip's snippets: actionness, startness and endness ``(3, clip.valid)`` in 0..1, None from a detector without them.
+    clip's snippets: actionness, startness and endness ``(3, clip.valid)`` in 0..1, or actionness alone
+    ``(1, clip.valid)``; None from a detector without them.
     """
 
     segments: np.ndarray

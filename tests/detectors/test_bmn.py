@@ -143,12 +143,19 @@ def test_what_padding_holds_changes_no_proposal(rng):
     np.testing.assert_array_equal(plain.boundaries, disturbed.boundaries)
 
 
+def test_the_class_head_has_the_dilations_of_the_settings():
+    for dilations in ((1,), (1, 2, 4, 8)):
+        head = detector("bmn.class_dilations=%s" % list(dilations)).network.class_head
+        assert [layer.dilation for layer in head.branch.modules() if isinstance(layer, torch.nn.Conv1d)] == [
+            (dilation,) for dilation in dilations]
+
+
 @pytest.mark.parametrize("valid", [32, 11, 2, 1])
 def test_decoding_equals_its_formula(rng, valid):
     clip, features = one_clip(rng, valid)
     made = detector("bmn.candidates=40").eval()
     with torch.no_grad():
-        for layer in (made.network.boundaries, made.network.classes):
+        for layer in (made.network.boundaries, made.network.class_head.classes):
             layer.weight.add_(0.5 * torch.randn_like(layer.weight))
         scored, = made.propose(features, [clip])
         output = made.network(features, (torch.arange(32) < valid).float()[None, None])

@@ -65,6 +65,19 @@ def test_the_default_is_the_cpu_and_pytorchs_own_build(service):
     assert substitute(source, TAD_TORCH_SOURCE="pypi") in environments.SOURCES
 
 
+@of_tad
+def test_variables_that_the_documents_name_reach_the_container(service):
+    """Two threads on busy cores wait for each other: the smoke test once trained at a hundredth of its speed."""
+    assert SERVICES[service]["environment"] == ["OMP_NUM_THREADS", "TAD_ALIGN1D"]
+
+
+def test_it_holds_no_version():
+    """The Dockerfiles have them from the table; an argument here would overrule them."""
+    for name in ("docker-compose.yml", os.path.join("docker", "hardware.yml")):
+        words = re.sub(r"#.*", "", text(name)).replace("127.0.0.1", "")
+        assert re.findall(r"\d+\.\d[\d.]*", words) == [], name
+
+
 @pytest.mark.parametrize("service", ["train", "infer", "eval"])
 def test_words_and_flags_are_those_of_the_command_line(service):
     about = SERVICES[service]

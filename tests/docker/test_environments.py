@@ -94,6 +94,19 @@ def test_the_readme_shows_the_table():
     assert wanted in text("README.md"), "README.md, section Environments, must hold:\n" + wanted
 
 
+def test_the_readme_names_the_python_that_its_commands_need():
+    assert "With nothing but Python %s and a clone" % TABLE["cpu"]["python"] in text("README.md")
+
+
+def test_the_noxfile_holds_no_version():
+    """It takes every one from where it is written: the table, the locks, docker/environments.py and ruff.toml."""
+    assert re.findall(r"\d+\.\d[\d.]*", text("noxfile.py")) == []
+
+
+def test_the_linter_is_one_exact_version():
+    assert re.match(r"ruff==\d+\.\d+\.\d+$", environments.linter())
+
+
 def test_setup_allows_every_environment():
     oldest = min(numbers(entry["python"]) for entry in TABLE.values())
     assert "python_requires = >=%d.%d\n" % oldest in text("setup.cfg")

@@ -6,6 +6,7 @@ import sys
 
 import environments
 import pytest
+import show_build
 import torch
 
 from tad.ops.align1d_cuda import nvrtc, program
@@ -33,6 +34,13 @@ def test_cuda_is_that_of_the_build_that_was_asked_for():
     own = ENTRY["cuda"] if environments.torch_source() == "pytorch" else ENTRY["pypi_cuda"]
     allowed = {own} | ({"", ENTRY["pypi_cuda"]} if ENTRY.get("pypi_stands_in") else set())
     assert ".".join((torch.version.cuda or "").split(".")[:2]) in allowed
+
+
+def test_gpu_code_is_for_the_architectures_of_the_table():
+    found = show_build.architectures()
+    if not found or ".".join(torch.version.cuda.split(".")[:2]) != ENTRY["cuda"]:
+        pytest.skip("this PyTorch has no CUDA, another one than the table's, or does not tell")
+    assert found == ENTRY["architectures"]
 
 
 def test_nothing_but_what_is_locked_is_installed():

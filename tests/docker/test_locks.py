@@ -32,6 +32,12 @@ def test_every_line_is_a_pin_with_hashes(name, lock):
 
 
 @each
+def test_a_lock_tells_what_resolved_it(name, lock):
+    """Another release of the resolver may choose otherwise, so locks are written anew with it."""
+    assert text(environments.lock_path(name, lock)).splitlines()[1] == "#    " + environments.LOCK_COMMAND, RELOCK
+
+
+@each
 def test_no_lock_holds_pytorch_or_an_unfinished_version(name, lock):
     """PyTorch has a line of its own, because its index and PyPI have different builds of one version."""
     assert "torch" not in locked(name, lock)

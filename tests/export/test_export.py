@@ -10,21 +10,24 @@ import numpy as np
 import pytest
 
 import tad.export
-from tad.errors import UserError
+from tad.config import Settings
+from tad.errors import DataWarning, UserError
 from tad.pipeline import infer_run, train_run
 from tad.postprocess.fusion import Detections
 from tad.postprocess.nms import suppress
 from tad.settings import load_settings
 from tests.export.needs import PACKAGES, needs_export
-from tests.helpers import ROOT, TINY, call, read_json, tiny_settings, write_data
+from tests.export.test_every_graph import exportable
+from tests.helpers import ROOT, SHORT, SMALL, call, read_json, tiny_settings, write_data, write_json
 
 EXAMPLE = os.path.join(ROOT, "examples", "onnx_predict.py")
 WITHOUT = ("import runpy, sys; sys.modules['torch'] = sys.modules['tad'] = None; sys.argv = sys.argv[1:]; "
            "runpy.run_path(sys.argv[0], run_name='__main__')")
 
 
-def train(folder, rng, *assignments, **data):
-    settings = load_settings(write_data(folder, rng, **data), TINY + ("seed=%d" % rng.randint(1000),) + assignments)
+def train(folder, rng, *assignments, detector="deeplab", **data):
+    small = SHORT + SMALL[detector] + ("detector=" + detector, "seed=%d" % rng.randint(1000))
+    settings = load_settings(write_data(folder, rng, **data), small + assignments)
     train_run(settings, os.path.join(str(folder), "run"))
     return os.path.join(str(folder), "run")
 
@@ -58,22 +61,30 @@ def equal_part(found, expected):
     return same / float(total)
 
 
-# Without a cut among candidates and without thinning, rounding has no choice between near-ties to decide
-EVERYTHING = ("deeplab.candidates=1000", "postprocess.method=none", "postprocess.top_k=100000")
-KINDS = [
-    ((), {}, ()),
-    (("dataset.mode=rescale", "dataset.normalize=false", "dataset.length=41", "postprocess.classes_per_proposal=1"),
-     dict(classes=("one",), width=2, stride=3, window=8), ()),
-    (("dataset.length=45", "dataset.overlap=0.7", "deeplab.strides=[2,2]", "deeplab.context=0.3",
-      "dataset.fps=null"), dict(width=300, recordings=(60, 60, 60, 60)), ("--duration", "38.4")),
+def everything(detector):
+    """Without a cut among candidates and without thinning, rounding has no choice between near-ties to decide."""
+    uncut = ("%s.candidates=1000" % detector,) if hasattr(getattr(Settings(), detector), "candidates") else ()
+    return uncut + ("postprocess.method=none", "postprocess.top_k=100000")
+
+
+ODD = ("dataset.mode=rescale", "dataset.normalize=false", "dataset.length=41", "postprocess.classes_per_proposal=1")
+# Detectors by their own defaults; other settings, data, and words for the example beyond that
+KINDS = [(name, (), {}, ()) for name in exportable] + [
+    ("deeplab", ODD, dict(classes=("one",), width=2, stride=3, window=8), ()),
+    ("deeplab", ("dataset.length=45", "dataset.overlap=0.7", "deeplab.strides=[2,2]", "deeplab.context=0.3",
+                 "dataset.fps=null"), dict(width=300, recordings=(60, 60, 60, 60)), ("--duration", "38.4")),
+    ("bmn", ODD + ("bmn.sampling=mask", "bmn.max_duration=40"), dict(classes=("one",), width=2, stride=3, window=8),
+     ()),
+    ("atss", ODD + ("atss.levels=2",), dict(classes=("one",), width=2, stride=3, window=8), ()),
+    ("bmn", ("bmn.sampling=align1d", "bmn.context=0.4", "dataset.length=45"), dict(width=300), ()),
 ]
 
 
 @needs_export
 @pytest.mark.slow
-@pytest.mark.parametrize("assignments, data, words", KINDS)
-def test_all_detections_of_the_example_are_the_packages_own(tmp_path, rng, capsys, assignments, data, words):
-    folder = train(tmp_path, rng, *(EVERYTHING + assignments), **data)
+@pytest.mark.parametrize("detector, assignments, data, words", KINDS)
+def test_all_detections_of_the_example_are_the_packages_own(tmp_path, rng, capsys, detector, assignments, data, words):
+    folder = train(tmp_path, rng, *(everything(detector) + assignments), detector=detector, **data)
     capsys.readouterr()
     assert call(["export", folder]) == 0
     output = capsys.readouterr()
@@ -82,6 +93,22 @@ def test_all_detections_of_the_example_are_the_packages_own(tmp_path, rng, capsy
     expected = read_json(os.path.join(folder, "detections.json"))["results"]
     # Not 1: in a network as tiny as this, a clip that hardly changes makes much of float32's rounding
     assert equal_part(predict_without_torch(tmp_path, *words), expected) > 0.99
+
+
+@needs_export
+@pytest.mark.slow
+def test_external_scores_take_the_place_of_a_class_head(tmp_path, rng):
+    folder = train(tmp_path, rng, "bmn.class_head=false", "bmn.sampling=mask", "postprocess.external_power=0.7",
+                   *everything("bmn"), detector="bmn")
+    tad.export.export_run(folder)
+    names = sorted(os.path.splitext(name)[0] for name in os.listdir(str(tmp_path / "features")))
+    scores = {name: {"wave": rng.uniform(0.2, 1), "nod": rng.uniform(0.2, 1)} for name in names[1:]}
+    scores[names[1]].pop("nod")
+    path = write_json(tmp_path / "scores.json", {"results": scores})
+    with pytest.warns(DataWarning, match="no scores for these recordings"):
+        infer_run(folder, subset="all", external=path)
+    expected = read_json(os.path.join(folder, "detections.json"))["results"]
+    assert equal_part(predict_without_torch(tmp_path, "--external-scores", path), expected) > 0.99
 
 
 @pytest.fixture(scope="module")
@@ -198,8 +225,6 @@ def test_the_example_thins_as_the_package_does(rng, method, per_class):
             np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-
-
 @pytest.mark.parametrize("content", [b"", b"no array", None])
 def test_the_example_says_in_one_sentence_what_it_cannot_read(tmp_path, content):
     path = tmp_path / "rec.npy"
@@ -207,3 +232,12 @@ def test_the_example_says_in_one_sentence_what_it_cannot_read(tmp_path, content)
         path.write_bytes(content)
     with pytest.raises(SystemExit, match="cannot read .*rec.npy: "):
         load_example().read_features(str(path), {"features": {"channels": 3}})
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"rec": 3}', b'{"rec": {"wave": "high"}}', b"\xff", None])
+def test_the_example_says_which_external_scores_it_cannot_read(tmp_path, content):
+    path = tmp_path / "scores.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SystemExit, match="cannot read external scores from .*scores.json: "):
+        load_example().read_external(str(path), ["wave"])

@@ -65,3 +65,11 @@ def test_longer_ones_keep_their_peaks(rng, monkeypatch):
 def test_a_detector_without_curves_has_none(rng):
     source, features = make_source(rng, 40)
     assert joined(source, features, tiny_settings(), lambda clip: None) is None
+
+
+def test_a_detector_may_have_actionness_alone(rng):
+    source, features = make_source(rng, 70)
+    alone, all_three = (joined(source, features, tiny_settings(), lambda clip, rows=rows: of_features(clip)[:rows])
+                        for rows in (1, 3))
+    np.testing.assert_array_equal(alone.values, all_three.values[:1])
+    np.testing.assert_array_equal(alone.times, all_three.times)
