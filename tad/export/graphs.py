@@ -5,10 +5,16 @@ Where it cannot be, the line holds the reason instead: what follows "the detecto
 """
 
 from tad.errors import UserError
+from tad.export.atss import ATSSGraph
 from tad.export.bmn import BMNGraph
 from tad.export.deeplab import DeepLabGraph
 
-GRAPHS = {"deeplab": DeepLabGraph, "bmn": BMNGraph}
+GRAPHS = {
+    "deeplab": DeepLabGraph,
+    "bmn": BMNGraph,
+    "atss": ATSSGraph,
+    "ssn": "TAG makes as many proposals as its curves have runs of snippets, which no fixed graph of tensors does",
+}
 
 
 def build_graph(trained):

@@ -76,8 +76,9 @@ def test_each_weight_scales_its_own_part_and_no_other(rng, part):
 
 
 def test_the_losses_equal_their_formulas(rng):
-    """One segment after the other, from the second stage's outputs for the same sample."""
+    """One segment after the other, from the second stage's outputs for the same sample; one clip has unknown labels."""
     clips, features = make_batch(rng, settings_of())
+    clips[0] = clips[0]._replace(classes=np.full_like(clips[0].classes, -1))
     made = detector()
     with torch.no_grad():
         found = losses_of(made, features, clips)
@@ -113,6 +114,7 @@ def test_the_sample_lies_on_real_snippets_and_has_positives(rng):
         first = anchors.segments + rng.uniform(-1, 1, anchors.segments.shape)
         chosen, targets = made._sample(anchors, first, clip, rng)
         assert (chosen >= -0.5).all() and (chosen <= valid - 0.5).all() and targets.positive.sum() > 0
+        assert (chosen[:, 1] > chosen[:, 0]).all()  # those of padding would be empty
 
 
 def test_the_first_stage_learns_nothing_through_the_segments_that_it_hands_on(rng):
