@@ -5,10 +5,11 @@ Where it cannot be, the line holds the reason instead: what follows "the detecto
 """
 
 from tad.errors import UserError
+from tad.export.atss import ATSSGraph
 from tad.export.bmn import BMNGraph
 from tad.export.deeplab import DeepLabGraph
 
-GRAPHS = {"deeplab": DeepLabGraph, "bmn": BMNGraph}
+GRAPHS = {"deeplab": DeepLabGraph, "bmn": BMNGraph, "atss": ATSSGraph}
 
 
 def build_graph(trained):

@@ -76,6 +76,7 @@ KINDS = [(name, (), {}, ()) for name in exportable] + [
     ("bmn", ODD + ("bmn.sampling=mask", "bmn.max_duration=40"), dict(classes=("one",), width=2, stride=3, window=8),
      ()),
     ("bmn", ("bmn.sampling=align1d", "bmn.context=0.4", "dataset.length=45"), dict(width=300), ()),
+    ("atss", ("atss.refine=false", "dataset.length=45"), dict(width=300), ()),
 ]
 
 
