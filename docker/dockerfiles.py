@@ -1,6 +1,6 @@
 """Writes ``docker/Dockerfile.NAME`` for each pinned environment: ``python3 docker/dockerfiles.py``.
 
-The first lines come from ``environments.toml``, all others from ``Dockerfile.in``.
+Its first lines come from ``environments.toml``, all others from ``Dockerfile.in``. Prints the README's table, too.
 """
 
 import os
@@ -36,10 +36,12 @@ def header(name, entry):
 
 
 def main():
-    for name, entry in environments.load().items():
+    table = environments.load()
+    for name, entry in table.items():
         with open(path(name), "w", encoding="utf-8", newline="\n") as stream:
             stream.write(dockerfile(name, entry))
         print("wrote", os.path.relpath(path(name)))
+    print("README.md, section Environments, must hold:", *environments.document(table), sep="\n")
 
 
 if __name__ == "__main__":

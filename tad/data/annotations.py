@@ -48,12 +48,13 @@ def read_annotations(path, strict=False, tell=None):
     """
     tell = tell or reporter(strict)
 
-    def usable(segment, duration, name, place):
+    def usable(segment, duration, name, index, label):
         fault = segment_fault(segment, duration)
         if fault is None:
             return _cut(segment, duration)
         kind, text, kept = fault
-        tell(kind, name, "%s [%g, %g] %s" % ((place,) + tuple(segment) + (text,)), "cut there" if kept else "left out")
+        tell(kind, name, "annotation %d (%s) [%g, %g] %s" % ((index, label) + tuple(segment) + (text,)),
+             "cut there" if kept else "left out")
         return _cut(segment, duration) if kept else None
 
     return _read(path, usable)
@@ -64,7 +65,7 @@ def read_ground_truth(path):
 
     For scoring: the official evaluators count impossible segments (ActivityNet has a dozen of zero length) as missed.
     """
-    def unchanged(segment, duration, name, place):
+    def unchanged(segment, duration, name, index, label):
         return segment
 
     return _read(path, unchanged)
@@ -120,7 +121,7 @@ def text(value, place):
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise UserError("%s must be text, not %s" % (place, reprlib.repr(value)))
     result = str(value)
-    unwritable = _UNWRITABLE.search(result)
+    unwritable = None if result.isprintable() else _UNWRITABLE.search(result)
     if unwritable:
         raise UserError("%s has the character U+%04X, which cannot be part of a name; it reads %s"
                         % (place, ord(unwritable.group()), reprlib.repr(result)))
@@ -144,8 +145,8 @@ def _recording(name, entry, path, usable):
         raise UserError("%s: 'annotations' must be a list" % place)
     segments, labels = [], []
     for index, annotation in enumerate(annotations):
-        segment, label = _annotation(annotation, "%s, annotation %d" % (place, index))
-        kept = usable(segment, duration, name, "annotation %d (%s)" % (index, label))
+        segment, label = _annotation(annotation, place, index)
+        kept = usable(segment, duration, name, index, label)
         if kept is not None:
             segments.append(kept)
             labels.append(label)
@@ -155,7 +156,19 @@ def _recording(name, entry, path, usable):
                      np.array(segments, dtype=np.float64).reshape(-1, 2), tuple(labels))
 
 
-def _annotation(annotation, place):
+def _annotation(annotation, place, index):
+    # Nearly all are plain; only the others are looked at in detail
+    try:
+        (start, end), label = annotation["segment"], annotation["label"]
+        if type(start) is type(end) is float and math.isfinite(start - end) and type(label) is str \
+                and label.isprintable():
+            return (start, end), label
+    except (TypeError, KeyError, ValueError):
+        pass
+    return _any_annotation(annotation, "%s, annotation %d" % (place, index))
+
+
+def _any_annotation(annotation, place):
     if not isinstance(annotation, dict) or "segment" not in annotation or "label" not in annotation:
         raise UserError("%s must be {\"segment\": [start, end], \"label\": name}" % place)
     segment = annotation["segment"]

@@ -8,6 +8,7 @@ from tad.assignment.proposals import generators
 from tad.assignment.snippets import snippet_targets
 from tad.detectors.base import Detector
 from tad.detectors.grid import probabilities, valid_mask
+from tad.errors import UserError
 from tad.losses import functional as losses
 from tad.losses.completeness import activity_loss, completeness_loss, location_loss
 from tad.models.ssn import SSN
@@ -33,6 +34,16 @@ class SSNDetector(Detector):
         self.classes = classes
         self.settings = settings.ssn
         self.thresholds = fractions(settings.ssn.tag_step)
+
+    @classmethod
+    def fit(cls, settings, longest):
+        """Nothing is derived; a proposal may be of one kind only."""
+        ssn = settings.ssn
+        for low, high in (("background_tiou", "incomplete_tiou"), ("incomplete_tiou", "positive_tiou")):
+            if getattr(ssn, low) > getattr(ssn, high):
+                raise UserError("ssn.%s (%g) must not be above ssn.%s (%g); lower the one or raise the other"
+                                % (low, getattr(ssn, low), high, getattr(ssn, high)))
+        return settings
 
     def losses(self, features, clips, rng):
         """The weighted parts of the training loss, by name; ``rng`` draws proposals, from TAG of these very curves."""

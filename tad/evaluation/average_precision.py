@@ -5,7 +5,7 @@ from typing import NamedTuple, Optional, Tuple
 import numpy as np
 
 from tad.evaluation.instances import Instances, best_first, first_of_each
-from tad.evaluation.matching import Matching, match, overlapping_pairs
+from tad.evaluation.matching import Matching, match, official_tiou, overlapping_pairs
 
 ANY_OVERLAP = float(np.finfo(np.float64).tiny)  # as a tIoU that every segment with shared time reaches
 
@@ -46,7 +46,7 @@ def rank(truth, found, classes, thresholds, ignored=None):
     :returns: :class:`Ranking`
     """
     found = best_first(found)
-    pairs = overlapping_pairs(truth, found, min(thresholds))
+    pairs = overlapping_pairs(truth, found, min(thresholds), overlap=official_tiou)
     droppable = None
     if ignored is not None and len(ignored.labels):
         droppable = np.zeros(len(found.labels), dtype=bool)

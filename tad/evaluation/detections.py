@@ -7,6 +7,7 @@ import numpy as np
 
 from tad.data.annotations import number, text
 from tad.errors import UserError
+from tad.evaluation.instances import Instances
 from tad.evaluation.stream import JsonStream
 from tad.files import write_json
 
@@ -26,6 +27,19 @@ class DetectionTable(NamedTuple):
     segments: np.ndarray
     scores: np.ndarray
     left_out: Tuple[str, ...]
+
+    def instances(self, recordings, labels):
+        """All detections, the last of the file first, so that of equal scores the later in the file goes first.
+
+        A stable sort that is turned round does that, as the official evaluators' is where theirs is stable.
+
+        :param recordings: numbers by which ``names`` go from now on; ``labels`` likewise.
+        :returns: :class:`tad.evaluation.instances.Instances`
+        """
+        # One entry more, so that an empty file has something to be indexed
+        recording, label = np.array(list(recordings) + [-1], np.int64), np.array(list(labels) + [-1], np.int64)
+        return Instances(recording[self.recording[::-1]], label[self.label[::-1]], self.segments[::-1],
+                         self.scores[::-1])
 
     def entry(self, row):
         """Words for where a detection stands in its file."""

@@ -28,19 +28,31 @@ class Matching(NamedTuple):
     instance: np.ndarray
 
 
-def overlapping_pairs(truth, found, least, same_label=True):
+def official_tiou(a, b):
+    """tIoU of ``a[i]`` with ``b[i]`` as ActivityNet's evaluator of detections sees it: ``(N, 2), (N, 2) -> (N,)``.
+
+    Where two lengths add up to 0, as those of two segments of no length, it divides 0 by 0; what comes of that is below
+    no threshold and sorted above every other tIoU, as infinity is here.
+    """
+    result = paired_tiou(a, b)
+    result[(a[:, 1] - a[:, 0]) + (b[:, 1] - b[:, 0]) == 0] = np.inf
+    return result
+
+
+def overlapping_pairs(truth, found, least, same_label=True, overlap=paired_tiou):
     """Pairs of one recording, and of one label unless ``same_label`` is false, with a tIoU of at least ``least``.
 
     :param truth: :class:`tad.evaluation.instances.Instances`
     :param found: likewise; those outside the ground truth's recordings (-1) are in no pair.
     :param least: above 0.
+    :param overlap: what tIoU is, ``(P, 2), (P, 2) -> (P,)``.
     :returns: :class:`Pairs`
     """
     truth_key, found_key = _keys(truth, found, same_label)
     order = np.argsort(truth_key, kind="mergesort")
     first = np.searchsorted(truth_key[order], found_key, side="left")
     count = np.searchsorted(truth_key[order], found_key, side="right") - first
-    pieces = [_piece(truth, found, least, order, first, count, piece) for piece in _pieces(count)]
+    pieces = [_piece(truth, found, least, order, first, count, piece, overlap) for piece in _pieces(count)]
     return Pairs(*(np.concatenate(column) for column in zip(*pieces)))
 
 
@@ -93,13 +105,13 @@ def _pieces(count):
     return [slice(*edge) for edge in zip(edges[:-1].tolist(), edges[1:].tolist())] or [slice(0, 0)]
 
 
-def _piece(truth, found, least, order, first, count, piece):
+def _piece(truth, found, least, order, first, count, piece, overlap):
     count, first = count[piece], first[piece]
     detection = np.repeat(np.arange(piece.start, piece.stop), count)
     place = np.arange(len(detection)) + np.repeat(first - np.cumsum(count) + count, count)
     instance = order[place]
-    overlap = paired_tiou(found.segments[detection], truth.segments[instance])
-    enough = overlap >= least
-    detection, instance, overlap = detection[enough], instance[enough], overlap[enough]
-    order_tried = np.lexsort((-instance, -overlap, detection))
-    return Pairs(detection[order_tried], instance[order_tried], overlap[order_tried])
+    tiou = overlap(found.segments[detection], truth.segments[instance])
+    enough = tiou >= least
+    detection, instance, tiou = detection[enough], instance[enough], tiou[enough]
+    order_tried = np.lexsort((-instance, -tiou, detection))
+    return Pairs(detection[order_tried], instance[order_tried], tiou[order_tried])

@@ -14,7 +14,7 @@ from tad.evaluation.rules import NO_RULES
 
 ELSEWHERE = -1   # the number of every recording outside the scored subset
 UNKNOWN = -1     # and of every label that counts for nothing
-TIES = "detections of equal score in the order of the file, the earlier first; of instances of equal tIoU the later"
+TIES = "of detections of equal score the later in the file goes first; of instances of equal tIoU the later is taken"
 
 
 class Scoring(NamedTuple):
@@ -110,13 +110,11 @@ def _aligned(table, new_names, labels, recordings, blocked):
     """All detections outside blocked recordings, with the ground truth's numbers; and what was counted on the way."""
     numbers = {recording.id: place for place, recording in enumerate(recordings)}
     places = {label: place for place, label in enumerate(labels)}
-    # One entry more, so that an empty file has something to be indexed
-    recording = np.array([numbers.get(name, ELSEWHERE) for name in table.names] + [ELSEWHERE], np.int64)
-    label = np.array([places.get(name, UNKNOWN) for name in new_names] + [UNKNOWN], np.int64)
-    found = Instances(recording[table.recording], label[table.label], table.segments, table.scores)
+    found = table.instances([numbers.get(name, ELSEWHERE) for name in table.names],
+                            [places.get(name, UNKNOWN) for name in new_names])
     kept = [name not in blocked for name in table.names]
     if not all(kept):
-        found = found.take(np.array(kept)[table.recording])
+        found = found.take(np.array(kept)[table.recording[::-1]])
     elsewhere = [name for name in table.names if name not in numbers and name not in blocked]
     return found, {"blocked_detections": len(table.scores) - len(found.scores),
                    "recordings_elsewhere": len(elsewhere),

@@ -109,7 +109,7 @@ def score_segments(scoring, grid, least):
     """
     found = _inside(scoring.found)
     found = found.take(found.scores >= least)
-    # The surest is written last, of equals the earlier in the file
+    # The surest is written last, of equals the first one given
     found = found.take(np.argsort(-found.scores, kind="mergesort")[::-1])
     annotated, several = _labels(grid, scoring.truth)
     detected, _ = _labels(grid, found)

@@ -12,6 +12,8 @@ class Graph(nn.Module):
     is, and the snippets of its clips, for which memory is planned. Nothing in ``forward`` may depend on the values of
     tensors in another way than through tensors: no ``if``, no ``int()`` or ``.item()``, no NumPy, no selection by a
     mask. Operators are those of ONNX's default domain: an Align1D is a matrix product, :mod:`tad.export.align1d`.
+    A Python number beside a float64 tensor is rounded to float32 by the exporter: where that matters, as in what
+    decides on which side of a border a sample lies, make it a float64 buffer.
 
     Batch and length of the features are free: ``features.shape[2]`` may be another one than ``length``.
     ``shortest`` is the shortest length that the graph takes; a detector that takes its own length only sets it to
@@ -29,8 +31,7 @@ class Graph(nn.Module):
         """
         raise NotImplementedError
 
-    @staticmethod
-    def rank(proposals):
+    def rank(self, proposals):
         """The score ``(N,)`` by which ``propose`` takes the best candidates and leaves the rest.
 
         Where two candidates are equal but for rounding, either may be left; the check allows that for the last ones.

@@ -52,8 +52,8 @@ class PointSampling(nn.Module):
 
     def __init__(self, settings, length):
         super(PointSampling, self).__init__()
-        self.durations, self.points, self.context = (settings.max_duration, settings.proposal_samples,
-                                                     settings.context)
+        self.durations, self.points = settings.max_duration, settings.proposal_samples
+        self.register_buffer("context", torch.tensor(settings.context, dtype=torch.float64))
 
     def forward(self, features):
         """``(B, C, T) -> (B, C, N, D, T)``"""
@@ -82,7 +82,8 @@ class BinSampling(nn.Module):
 
     def __init__(self, settings, length):
         super(BinSampling, self).__init__()
-        self.durations, self.bins, self.context = settings.max_duration, settings.proposal_samples, settings.context
+        self.durations, self.bins = settings.max_duration, settings.proposal_samples
+        self.register_buffer("context", torch.tensor(settings.context, dtype=torch.float64))
         longest = settings.max_duration * (1 + 2 * settings.context)
         self.most = int(math.ceil(longest / self.bins)) + 1  # one more in case of rounding
         self.block = max(1, block_size(length, self.bins, self.most) // length)

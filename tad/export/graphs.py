@@ -9,7 +9,12 @@ from tad.export.atss import ATSSGraph
 from tad.export.bmn import BMNGraph
 from tad.export.deeplab import DeepLabGraph
 
-GRAPHS = {"deeplab": DeepLabGraph, "bmn": BMNGraph, "atss": ATSSGraph}
+GRAPHS = {
+    "deeplab": DeepLabGraph,
+    "bmn": BMNGraph,
+    "atss": ATSSGraph,
+    "ssn": "TAG makes as many proposals as its curves have runs of snippets, which no fixed graph of tensors does",
+}
 
 
 def build_graph(trained):

@@ -11,6 +11,7 @@ from tad.segments import tiou
 def fractions(step):
     """The multiples of ``step`` strictly between 0 and 1 (the paper's ``step`` is 0.05): float64, rising.
 
+    A step that does not divide 1 gives way to the nearest one that does.
     Each is the double nearest to its fraction, so that a share of basins that is just as large equals it exactly.
     """
     parts = max(1, int(round(1.0 / step)))

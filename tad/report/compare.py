@@ -93,19 +93,16 @@ def compare(runs):
     ambiguous = instances_of(runs[0].ambiguous, {label: 0 for label in runs[0].rules.ignored})
     thresholds = runs[0].thresholds
     at = min(thresholds, key=lambda value: (abs(value - BEST_KNOWN_TIOU), value))
-    results = [_result(run, truth, ambiguous, best_first(_found(run.detections, recording_number, label_number)), at,
-                       known)
+    results = [_result(run, truth, ambiguous, _found(run.detections, recording_number, label_number), at, known)
                for run in runs]
     return Comparison(ids, len(recordings), np.array(durations + [np.nan] * len(outside)), labels, len(known), truth,
                       thresholds, at, results)
 
 
 def _found(table, recording_number, label_number):
-    """A :class:`tad.evaluation.detections.DetectionTable` with the comparison's numbers."""
-    # One entry more, so that an empty file has something to be indexed
-    recording = np.array([recording_number.get(name, -1) for name in table.names] + [-1], np.int64)
-    label = np.array([label_number.get(name, -1) for name in table.labels] + [-1], np.int64)
-    return Instances(recording[table.recording], label[table.label], table.segments, table.scores)
+    """A :class:`tad.evaluation.detections.DetectionTable` with the comparison's numbers, best first."""
+    return best_first(table.instances([recording_number.get(name, -1) for name in table.names],
+                                      [label_number.get(name, -1) for name in table.labels]))
 
 
 def _result(run, truth, ambiguous, found, at, known):

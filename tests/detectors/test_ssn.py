@@ -10,7 +10,8 @@ from tad.assignment.completeness import BACKGROUND, INCOMPLETE, POSITIVE, sample
 from tad.assignment.proposals import generators
 from tad.data.clips import cut_windows
 from tad.detectors import build_detector
-from tad.detectors.ssn import moved_by
+from tad.detectors.ssn import SSNDetector, moved_by
+from tad.errors import UserError
 from tad.models.ssn import Judgement
 from tad.proposals.tag import tag_proposals
 from tests.helpers import make_batch, make_source, tiny_settings
@@ -216,6 +217,15 @@ def test_actions_that_touch_are_apart_with_curves_of_classes(rng):
              for kind, values in curves.items()}
     assert found["binary"] == {(-0.5, 19.5)}
     assert found["classes"] == {(-0.5, 19.5), (-0.5, 8.5), (8.5, 19.5)}
+
+
+@pytest.mark.parametrize("assignments, told", [
+    (("ssn.incomplete_tiou=0.8",), r"ssn.incomplete_tiou \(0.8\) must not be above ssn.positive_tiou \(0.7\)"),
+    (("ssn.background_tiou=0.4",), r"ssn.background_tiou \(0.4\) must not be above ssn.incomplete_tiou \(0.3\)"),
+])
+def test_kinds_that_overlap_are_refused(assignments, told):
+    with pytest.raises(UserError, match=told):
+        SSNDetector.fit(settings_of(*assignments), 12.0)
 
 
 def test_a_location_cannot_overflow():

@@ -71,6 +71,13 @@ def test_variables_that_the_documents_name_reach_the_container(service):
     assert SERVICES[service]["environment"] == ["OMP_NUM_THREADS", "TAD_ALIGN1D"]
 
 
+def test_it_holds_no_version():
+    """The Dockerfiles have them from the table; an argument here would overrule them."""
+    for name in ("docker-compose.yml", os.path.join("docker", "hardware.yml")):
+        words = re.sub(r"#.*", "", text(name)).replace("127.0.0.1", "")
+        assert re.findall(r"\d+\.\d[\d.]*", words) == [], name
+
+
 @pytest.mark.parametrize("service", ["train", "infer", "eval"])
 def test_words_and_flags_are_those_of_the_command_line(service):
     about = SERVICES[service]

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import warnings
-from collections import OrderedDict
 
 import pytest
 
@@ -56,12 +55,8 @@ def test_other_recordings_are_false_positives_and_said(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::tad.errors.DataWarning")
-def test_activitynet_sample_agrees_with_the_official_evaluator(shared_data, tmp_path):
-    """ActivityNet's own sample file, whose 7654 scores are all 1.0, against its validation subset.
-
-    The official script leaves the order of equal scores to an unstable sort and ``tad`` to the file, so the official
-    number cannot be met exactly; it must lie between that of the file's order and that of the reversed order.
-    """
+def test_activitynet_sample_equals_the_official_evaluator(shared_data, tmp_path):
+    """ActivityNet's own sample file against its validation subset: all 7,654 scores are 1, and some segments empty."""
     folder = os.path.join(shared_data, "activitynet")
     with open(os.path.join(shared_data, "eval_reference", "expected.json")) as stream:
         expected = json.load(stream)["activitynet_sample"]
@@ -70,18 +65,23 @@ def test_activitynet_sample_agrees_with_the_official_evaluator(shared_data, tmp_
     with open(os.path.join(folder, "anet_anno_action.json")) as stream:
         database = {name[2:]: {"subset": subsets[name], "annotations": entry["annotations"]}
                     for name, entry in json.load(stream).items()}
-    with open(os.path.join(folder, "sample_detection_prediction.json")) as stream:
-        results = json.load(stream)["results"]
     truth = write(tmp_path / "truth.json", {"database": database})
-    orders = {"file": list(results.items()), "reversed": [(name, rows[::-1]) for name, rows in results.items()][::-1]}
-    scored = {}
-    for order, items in orders.items():
-        found = write(tmp_path / "found.json", {"results": OrderedDict(items)})
-        scored[order] = evaluate(truth, found, "0.5:0.05:0.95", "validation")
-        assert scored[order]["instances"] == expected["ground_truth_instances"]
-        assert scored[order]["detections"] == expected["predictions"]
-    for high, low, official in zip(scored["file"]["mAP"].values(), scored["reversed"]["mAP"].values(), expected["mAP"]):
-        assert low < official < high < low + 0.01
+    metrics = evaluate(truth, os.path.join(folder, "sample_detection_prediction.json"), "0.5:0.05:0.95", "validation")
+    assert metrics["instances"] == expected["ground_truth_instances"]
+    assert metrics["detections"] == expected["predictions"]
+    assert list(metrics["mAP"].values()) == pytest.approx(expected["mAP"], abs=1e-6)
+
+
+def test_equal_scores_and_empty_segments_as_in_the_official_evaluator(tmp_path):
+    """The later of equals goes first; 0/0, the tIoU of two empty segments, is below no threshold wherever they lie."""
+    truth = write(tmp_path / "truth.json", annotations(a=[((0, 10), "x")]))
+    wrong, right = ((50, 60), "x", 0.5), ((0, 10), "x", 0.5)
+    for rows, expected in (((wrong, right), 1.0), ((right, wrong), 0.5)):
+        assert evaluate(truth, write(tmp_path / "found.json", detections(a=rows)), "0.5")["mAP"] == {"0.5": expected}
+    truth = write(tmp_path / "truth.json", annotations(a=[((3, 3), "x"), ((7, 7), "x")], b=[((0, 1), "x")]))
+    found = write(tmp_path / "found.json", detections(a=[((3, 3), "x", .9), ((8, 8), "x", .8), ((3, 3), "x", .7)],
+                                                      b=[((0.5, 0.5), "x", .6)]))
+    assert evaluate(truth, found, "0.5,1")["mAP"] == {"0.5": pytest.approx(2 / 3.0), "1": pytest.approx(2 / 3.0)}
 
 
 def test_labels_of_other_subsets_count_for_nothing_and_need_no_word(tmp_path):

@@ -8,6 +8,8 @@ from tad.export.base import Graph
 from tad.export.check import check_lengths, compare, difference, split
 from tad.postprocess.fusion import ScoredProposals
 
+RANK = Graph().rank
+
 
 def proposals(rng, count=50):
     return ScoredProposals(rng.uniform(0, 30, (count, 2)), rng.uniform(size=(count, 3)),
@@ -19,9 +21,9 @@ def test_equal_proposals_in_another_order(rng):
     one = proposals(rng)
     order = rng.permutation(50)
     other = ScoredProposals(*(values[order] for values in one[:-1]))
-    assert difference(one, other, Graph.rank, "here") == (0, 0)
+    assert difference(one, other, RANK, "here") == (0, 0)
     moved = other._replace(segments=other.segments + 5e-3, tiou=other.tiou - 5e-4)
-    assert difference(one, moved, Graph.rank, "here") == pytest.approx((5e-3, 5e-4))
+    assert difference(one, moved, RANK, "here") == pytest.approx((5e-3, 5e-4))
 
 
 @pytest.mark.parametrize("field, by", [("segments", 2e-2), ("classes", 2e-3), ("boundaries", 2e-3), ("tiou", -2e-3),
@@ -33,7 +35,7 @@ def test_one_wrong_number_is_found_on_either_side(rng, field, by):
     other = one._replace(**{field: values})
     for pair in ((one, other), (other, one)):
         with pytest.raises(UserError, match="differs from PyTorch by .* in here.*nothing was written"):
-            difference(*pair, rank=Graph.rank, place="here")
+            difference(*pair, rank=RANK, place="here")
 
 
 def test_only_a_few_near_ties_at_the_cut_may_be_exchanged(rng):
@@ -41,19 +43,19 @@ def test_only_a_few_near_ties_at_the_cut_may_be_exchanged(rng):
     other = ScoredProposals(*(values.copy() for values in one[:-1]))
     other.segments[-1] += 7
     other.boundaries[-1] *= 1 + 1e-5
-    assert difference(one, other, Graph.rank, "here") == (0, 0)
+    assert difference(one, other, RANK, "here") == (0, 0)
     other.segments[:] += 7
     other.boundaries[:] = one.boundaries[:] = 0.5
     with pytest.raises(UserError, match="differs"):
-        difference(one, other, Graph.rank, "here")
+        difference(one, other, RANK, "here")
 
 
 def test_a_missing_proposal_is_found(rng):
     one = proposals(rng)
     with pytest.raises(UserError, match="49 proposals instead of 50"):
-        difference(ScoredProposals(*(values[:-1] for values in one[:-1])), one, Graph.rank, "here")
+        difference(ScoredProposals(*(values[:-1] for values in one[:-1])), one, RANK, "here")
     nothing = ScoredProposals(*(values[:0] for values in one[:-1]))
-    assert difference(nothing, nothing, Graph.rank, "here") == (0, 0)
+    assert difference(nothing, nothing, RANK, "here") == (0, 0)
 
 
 def test_split_takes_away_the_rows_that_are_no_proposals(rng):
@@ -93,10 +95,10 @@ class Runner(object):
 
 def test_half_of_the_clips_must_agree_far_better_than_the_worst(rng):
     one = proposals(rng)
-    found = compare(Runner(one, [5e-3] * 3 + [1e-5] * 4), Detector(one), Graph.rank, 2, [20], rng)
+    found = compare(Runner(one, [5e-3] * 3 + [1e-5] * 4), Detector(one), RANK, 2, [20], rng)
     assert found == pytest.approx((5e-3, 0))
     with pytest.raises(UserError, match="0.005 snippets .* in half of the clips of 20"):
-        compare(Runner(one, [5e-3] * 4 + [1e-5] * 3), Detector(one), Graph.rank, 2, [20], rng)
+        compare(Runner(one, [5e-3] * 4 + [1e-5] * 3), Detector(one), RANK, 2, [20], rng)
 
 
 def test_what_onnx_runtime_cannot_run_is_told_in_one_sentence(rng):
@@ -104,4 +106,4 @@ def test_what_onnx_runtime_cannot_run_is_told_in_one_sentence(rng):
         def run(self, names, inputs):
             raise IndexError("not enough memory\nand more")
     with pytest.raises(UserError, match=r"on 1 clips of 20 snippets \(not enough memory\); nothing was written"):
-        compare(Broken(), Detector(proposals(rng)), Graph.rank, 2, [20], rng)
+        compare(Broken(), Detector(proposals(rng)), RANK, 2, [20], rng)

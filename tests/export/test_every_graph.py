@@ -27,8 +27,10 @@ CASES = {
     "bmn": [(), ("bmn.sampling=mask", "bmn.context=0.4"), ("bmn.sampling=align1d",), ("bmn.class_head=false",),
             ("bmn.sampling=align1d", "bmn.context=0", "bmn.proposal_samples=5"), ("bmn.max_duration=1",),
             ("bmn.proposal_samples=2", "bmn.candidates=5000"), ("bmn.candidates=1", "bmn.class_head=false")],
-    "atss": [(), ("atss.refine_context=0", "atss.refine_bins=7"), ("atss.refine=false",), ("atss.candidates=1",),
-             ("atss.refine=false", "atss.candidates=20"), ("atss.refine=false", "atss.levels=1"), ("atss.levels=4",)],
+    "atss": [(), ("atss.refine_context=0", "atss.refine_bins=7", "atss.levels=4"), ("atss.candidates=1",),
+             ("atss.refine=false",), ("atss.refine=false", "atss.levels=1"),
+             ("atss.refine=false", "atss.levels=4", "atss.anchor_scale=3.3", "atss.candidates=20"),
+             ("atss.refine=false", "atss.candidates=1", "atss.head_convs=2")],
 }
 
 exportable = [name for name in DETECTORS if not isinstance(graphs.GRAPHS.get(name, ""), str)]

@@ -75,8 +75,8 @@ KINDS = [(name, (), {}, ()) for name in exportable] + [
                  "dataset.fps=null"), dict(width=300, recordings=(60, 60, 60, 60)), ("--duration", "38.4")),
     ("bmn", ODD + ("bmn.sampling=mask", "bmn.max_duration=40"), dict(classes=("one",), width=2, stride=3, window=8),
      ()),
+    ("atss", ODD + ("atss.levels=2", "atss.refine=false"), dict(classes=("one",), width=2, stride=3, window=8), ()),
     ("bmn", ("bmn.sampling=align1d", "bmn.context=0.4", "dataset.length=45"), dict(width=300), ()),
-    ("atss", ("atss.refine=false", "dataset.length=45"), dict(width=300), ()),
 ]
 
 

@@ -42,6 +42,7 @@ def rows(segments):
 def test_fractions_are_the_papers():
     assert rows(fractions(0.05)[:, None]) == [(part / 20.0,) for part in range(1, 20)]
     assert fractions(0.5).tolist() == [0.5] and fractions(1.0).tolist() == []
+    assert fractions(0.3).tolist() == [1 / 3.0, 2 / 3.0]
 
 
 @pytest.mark.parametrize("curve, level, expected", [

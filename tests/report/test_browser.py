@@ -6,6 +6,7 @@ Needs Playwright's Python package and Debian's ``chromium`` (or another Chromium
 import os
 import re
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -248,16 +249,20 @@ def test_charts_are_read_by_keyboard_and_classes_chosen_from_the_table(open_page
 
 
 def misses(found, result, label, least):
-    """How many instances of a class are missed in each way, as the page's sentence lists them."""
-    truth, rows, ways = found.truth, result.found, [0, 0, 0, 0]
+    """How many instances of a class are missed in each way, and under which other classes some are."""
+    truth, rows, ways, others = found.truth, result.found, [0, 0, 0, 0], Counter()
     for place in np.flatnonzero(truth.labels == label):
         score = np.float32(result.reached[place])
         if score >= least:
             continue
-        near = [row for row in np.flatnonzero(rows.recordings == truth.recordings[place])
-                if tiou(rows.segments[row], truth.segments[place]) >= 0.1]
-        ways[0 if score >= 0 else 1 if label in rows.labels[near] else 2 if near else 3] += 1
-    return ways
+        near = {row: tiou(rows.segments[row], truth.segments[place])
+                for row in np.flatnonzero(rows.recordings == truth.recordings[place])}
+        near = {row: value for row, value in near.items() if value >= 0.1}
+        way = 0 if score >= 0 else 1 if label in rows.labels[list(near)] else 2 if near else 3
+        ways[way] += 1
+        if way == 2:
+            others[found.labels[rows.labels[max(near, key=near.get)]]] += 1
+    return ways, others
 
 
 def test_a_class_says_why_its_instances_are_missed(open_page, report):
@@ -271,11 +276,13 @@ def test_a_class_says_why_its_instances_are_missed(open_page, report):
         page.select_option("#class", str(label))
         for result, words in zip(found.results, page.eval_on_selector_all("#verdict p", "all => all.map(one => "
                                                                           "one.textContent)")):
-            expected = misses(found, result, label, 0.6)
+            expected, others = misses(found, result, label, 0.6)
             said = [re.search(pattern, words) for pattern in (
                 r"(\d+) found with a lower", r"(\d+) under a detection of", r"(\d+) only under", r"(\d+) without any")]
             assert [int(one.group(1)) if one else 0 for one in said] == expected
             assert "Of %d missed instance" % sum(expected) in words or not sum(expected)
+            if others:
+                assert others[re.search("most: \u201c(.*?)\u201d", words, re.DOTALL).group(1)] == max(others.values())
             assert "AP %.3f at tIoU %g" % (result.ap[label, 0], found.thresholds[0]) in words
             seen += expected
     assert seen[0] > 0 and seen[1] > 0

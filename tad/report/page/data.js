@@ -95,20 +95,28 @@ function countRecording(data, run, r, {label: wanted, kind}) {
   return result;
 }
 
-// Counts of each class: missed instances, and detections of each kind. `taken[label][other]`: false positives on
-// instances of another class.
+// Counts of each class: missed instances, `ways[label]` those missed in each way, and detections of each kind.
+// `taken[label][other]`: false positives on instances of another class; `lost[label][other]`: instances that only
+// detections of other classes overlap.
 function countClasses(data, run) {
   const {truth} = data, {found} = run, size = data.labels.length;
   const result = {missed: new Uint32Array(size), kinds: data.labels.map(() => new Uint32Array(data.kinds.length)),
-    taken: data.labels.map(() => new Map())};
-  for (let i = 0; i < truth.label.length; i++) if (!(run.reached[i] >= run.least)) result.missed[truth.label[i]]++;
+    taken: data.labels.map(() => new Map()), ways: data.labels.map(() => [0, 0, 0, 0]),
+    lost: data.labels.map(() => new Map())};
+  const {miss, other: instead} = missesOf(data, run), add = (map, key) => map.set(key, (map.get(key) || 0) + 1);
+  for (let i = 0; i < truth.label.length; i++) {
+    if (run.reached[i] >= run.least) continue;
+    const label = truth.label[i];
+    result.missed[label]++;
+    result.ways[label][miss[i]]++;
+    if (miss[i] === OTHER_CLASS) add(result.lost[label], instead[i]);
+  }
   for (let i = 0; i < found.score.length; i++) {
     if (found.score[i] < run.least) continue;
     const label = found.label[i], kind = found.kind[i];
     result.kinds[label][kind]++;
     if (kind === WRONG_LABEL || kind === CONFUSION) {
-      const other = truth.label[found.partner[i]];
-      result.taken[label].set(other, (result.taken[label].get(other) || 0) + 1);
+      add(result.taken[label], truth.label[found.partner[i]]);
     }
   }
   return result;
@@ -117,7 +125,9 @@ function countClasses(data, run) {
 // Why an instance is missed: a detection takes it with a lower score; or, whatever the score, the best of those that
 // overlap it (tIoU 0.1 or more) is of its class, all are of others, or there is none.
 const LOWER_SCORE = 0, OFF = 1, OTHER_CLASS = 2, NOTHING = 3, LEAST_TIOU = 0.1;
-const MISSES = ["found with a lower score", "under a detection of the class that fits too badly or took another instance",
+const MISSES_SHORT = ["low score", "bad fit", "other class", "nothing there"];
+const MISSES = ["found with a lower score",
+  "under a detection of the class that fits too badly or took another instance",
   "only under detections of other classes", "without any detection"];
 
 // Of each instance that no detection takes: its miss, and the label of the detection of another class that fits best.
@@ -140,17 +150,6 @@ function missesOf(data, run) {
   }
   run.misses = {miss, other};
   return run.misses;
-}
-
-// Of the chosen class: how many instances are missed in which way; and of those under other classes, under which.
-function countMisses(data, run, wanted) {
-  const {truth} = data, {miss, other} = missesOf(data, run), counts = [0, 0, 0, 0], others = new Map();
-  for (let i = 0; i < truth.label.length; i++) {
-    if (run.reached[i] >= run.least || !chosen(truth.label[i], wanted)) continue;
-    counts[miss[i]]++;
-    if (miss[i] === OTHER_CLASS) others.set(other[i], (others.get(other[i]) || 0) + 1);
-  }
-  return {counts, others};
 }
 
 // The kinds among the best G detections of each chosen class, G being its instances, among the next G, and so on to

@@ -74,7 +74,8 @@ function classTable(data, counts, state, sorting, choose, resort) {
   data.runs.forEach((run, n) => {
     const prefix = many ? run.name + ": " : "";
     head.append(heading(prefix + "average AP", "ap" + n, true), heading(prefix + "missed", "missed" + n, true),
-      heading(prefix + "false positives", "false" + n, true), make("th", {scope: "col"}, prefix + "most of them"));
+      make("th", {scope: "col"}, "most of them"),
+      heading(prefix + "false positives", "false" + n, true), make("th", {scope: "col"}, "most of them"));
   });
   const body = rows.map(row => {
     const line = make("tr", {class: row.label === state.label ? "chosen" : null}, make("th", {scope: "row"},
@@ -95,11 +96,18 @@ function classCells(data, run, counts, label) {
     make("td", {class: "number"}, Number.isNaN(ap) ? "-" : three(ap), make("span", {class: "meter"},
       make("i", {style: {width: 100 * (ap || 0) + "%", background: runInk(run.number)}}))),
     make("td", {class: "number"}, percent(counts.missed[label], data.instances[label])),
+    make("td", {}, counts.missed[label] ? missText(counts.ways[label]) : "-"),
     make("td", {class: "number"}, wrong),
     make("td", {}, worst ? make("span", {class: "mark"}, make("i", {style: {background: kindInk(worst.kind)}}),
       data.kinds[worst.kind] + " (" + percent(worst.count, wrong) + ")")
       : counts.kinds[label][UNCOUNTED] ? "not counted" : "-"),
   ];
+}
+
+// How most of a class's missed instances are missed.
+function missText(ways) {
+  const worst = ways.indexOf(Math.max(...ways));
+  return MISSES_SHORT[worst] + " (" + percent(ways[worst], ways.reduce((a, b) => a + b, 0)) + ")";
 }
 
 // Why a run fails on what is chosen, in one or two sentences.
@@ -110,22 +118,18 @@ function verdict(data, run, counts, wanted) {
   const missed = sum(labels.map(label => counts.missed[label]));
   const kinds = data.kinds.map((_, kind) => sum(labels.map(label => counts.kinds[label][kind])));
   const wrong = sum(kinds.slice(DOUBLE, UNCOUNTED));
-  const parts = [(instances - missed).toLocaleString("en") + " of " + counted(instances, "instance") + " found (tIoU " + data.at
-    + ", score from " + scoreText(run.least) + "), " + counted(wrong, "false positive") + "."];
+  const parts = [(instances - missed).toLocaleString("en") + " of " + counted(instances, "instance")
+    + " found (tIoU " + data.at + ", score from " + scoreText(run.least) + "), " + counted(wrong, "false positive") + "."];
   if (wanted !== ALL && wanted < data.counted) parts.push(apByThreshold(data, run, wanted));
-  if (missed) parts.push(missWords(data, run, wanted));
+  if (missed) parts.push(missWords(data, counts, labels, wanted));
   const ranked = FALSE_KINDS.filter(kind => kinds[kind])
     .sort((a, b) => kinds[b] - kinds[a]);
   if (ranked.length) {
     parts.push("Most false positives: " + ranked.slice(0, 2).map(kind => data.kinds[kind] + " "
       + percent(kinds[kind], wrong) + " (" + MEANING[kind] + ")").join(", then ") + ".");
   }
-  const others = new Map();
-  for (const label of labels) {
-    for (const [other, n] of counts.taken[label]) others.set(other, (others.get(other) || 0) + n);
-  }
-  const top = Array.from(others).sort((a, b) => b[1] - a[1])[0];
-  if (top && wanted !== ALL) parts.push("Mixed up most with \u201c" + data.labels[top[0]] + "\u201d (" + top[1] + ").");
+  const top = wanted === ALL ? null : most(counts.taken[wanted]);
+  if (top) parts.push("Mixed up most with \u201c" + data.labels[top[0]] + "\u201d (" + top[1] + ").");
   if (kinds[UNCOUNTED]) parts.push(counted(kinds[UNCOUNTED], "detection") + " not counted: of labels without an instance, or on ignored instances.");
   return make("p", {}, make("strong", {}, runMark(run), ": "), parts.join(" "));
 }
@@ -139,13 +143,17 @@ function apByThreshold(data, run, label) {
 }
 
 // What stands in the places of the missed instances.
-function missWords(data, run, wanted) {
-  const {counts, others} = countMisses(data, run, wanted), total = counts.reduce((a, b) => a + b, 0);
-  const top = Array.from(others).sort((a, b) => b[1] - a[1])[0];
-  const words = MISSES.map((text, miss) => counts[miss] ? counts[miss].toLocaleString("en") + " " + text
-    + (miss === OTHER_CLASS && wanted !== ALL ? " (most: \u201c" + data.labels[top[0]] + "\u201d)" : "") : "");
-  return "Of " + counted(total, "missed instance") + ": " + words.filter(Boolean).join(", ") + ".";
+function missWords(data, counts, labels, wanted) {
+  const ways = MISSES.map((_, way) => labels.reduce((sum, label) => sum + counts.ways[label][way], 0));
+  const top = wanted === ALL ? null : most(counts.lost[wanted]);
+  const words = MISSES.map((text, way) => ways[way] ? ways[way].toLocaleString("en") + " " + text
+    + (way === OTHER_CLASS && top ? " (most: \u201c" + data.labels[top[0]] + "\u201d)" : "") : "");
+  return "Of " + counted(ways.reduce((a, b) => a + b, 0), "missed instance") + ": " + words.filter(Boolean).join(", ")
+    + ".";
 }
+
+// The key that a map of counts has most of, with its count; undefined for an empty map.
+const most = map => Array.from(map).sort((a, b) => b[1] - a[1])[0];
 
 const MEANING = ["", "an instance found twice", "right time, other class", "right class, boundaries off",
   "other class, boundaries off", "nothing there"];

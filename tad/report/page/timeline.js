@@ -182,7 +182,7 @@ function describe(data, item) {
       (data.runs.length > 1 ? run.name + ": " : "") + (run.reached[item.i] >= run.least
         ? "found with score " + scoreText(run.reached[item.i]) : run.reached[item.i] >= 0
           ? "missed at this score (found with " + scoreText(run.reached[item.i]) + ")"
-          : "missed, " + MISSES[missesOf(data, run).miss[item.i]])));
+          : "missed, " + missOf(data, run, item.i))));
   }
   const {found} = item.run, partner = found.partner[item.i];
   const lines = [data.labels[found.label[item.i]] || "(empty)", "score " + scoreText(found.score[item.i])
@@ -192,6 +192,11 @@ function describe(data, item) {
       + " with \u201c" + data.labels[truth.label[partner]] + "\u201d at " + seconds(truth.start[partner]));
   }
   return lines;
+}
+
+function missOf(data, run, i) {
+  const {miss, other} = missesOf(data, run);
+  return MISSES[miss[i]] + (miss[i] === OTHER_CLASS ? ", best \u201c" + data.labels[other[i]] + "\u201d" : "");
 }
 
 function curveWords(curves, time) {
