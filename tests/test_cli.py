@@ -187,7 +187,7 @@ def test_unknown_labels_in_detections_are_a_warning(place, capsys):
     detections(label="fly")
     assert call(EVAL) == 0
     output = capsys.readouterr()
-    assert output.err.startswith("tad: warning: ") and "'fly'" in output.err and "count for nothing" in output.err
+    assert output.err.startswith("tad: warning: ") and "'fly'" in output.err and "counted for nothing" in output.err
     assert "mAP" in output.out
 
 
