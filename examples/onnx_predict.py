@@ -151,11 +151,14 @@ def fuse(proposals, settings, external=None):
     common = (boundaries ** settings["boundary_power"] * tiou ** settings["tiou_power"]
               * completeness ** settings["completeness_power"])
     ranked, powers = classes, classes ** settings["class_power"]
+    allowed = np.ones(classes.shape[1], bool)
     if external is not None:
         ranked = powers = powers * external ** settings["external_power"]
-    best = np.argsort(-ranked, axis=1, kind="stable")[:, :settings["classes_per_proposal"]]
+        most = settings["classes_per_recording"] or len(external)
+        allowed[np.argsort(-external, kind="stable")[most:]] = False
+    best = np.argsort(-np.where(allowed, ranked, -1), axis=1, kind="stable")[:, :settings["classes_per_proposal"]]
     scores = np.take_along_axis(powers, best, axis=1) * common[:, None]
-    rows, columns = np.nonzero(scores >= settings["min_score"])
+    rows, columns = np.nonzero((scores >= settings["min_score"]) & allowed[best])
     return segments[rows], best[rows, columns], scores[rows, columns]
 
 

@@ -160,12 +160,11 @@ def _annotation(annotation, place, index):
     # Nearly all are plain; only the others are looked at in detail
     try:
         (start, end), label = annotation["segment"], annotation["label"]
-        if type(start) is type(end) is float and math.isfinite(start - end) and type(label) is str \
-                and label.isprintable():
-            return (start, end), label
+        plain = type(start) is type(end) is float and math.isfinite(start - end) and type(label) is str \
+            and label.isprintable()
     except (TypeError, KeyError, ValueError):
-        pass
-    return _any_annotation(annotation, "%s, annotation %d" % (place, index))
+        plain = False
+    return ((start, end), label) if plain else _any_annotation(annotation, "%s, annotation %d" % (place, index))
 
 
 def _any_annotation(annotation, place):

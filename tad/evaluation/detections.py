@@ -118,11 +118,13 @@ class _Rows:
                 raise UserError("%s has the recording '%s' twice" % (self._path, name))
             text(name, "%s: the name of a recording" % self._path)
             place = self._names[name] = len(self._names)
+            stream.inside = "recording '%s'" % name
             if stream.peek() != "[":
                 stream.value()
                 raise UserError("%s: the detections of '%s' must be a list" % (self._path, name))
             for index, entry in enumerate(stream.values()):
                 self._add(place, name, index, entry)
+            stream.inside = ""
 
     def _add(self, place, name, index, entry):
         # Nearly all entries are plain; only the others are looked at in detail

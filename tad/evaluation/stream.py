@@ -13,11 +13,13 @@ class JsonStream:
 
     :param stream: open text file.
     :param place: what the messages call it, for example ``the detections found.json``.
+
+    ``inside`` is what the caller is in, for the messages, for example ``recording 'a'``; empty where that says nothing.
     """
 
     def __init__(self, stream, place):
         self._stream = stream
-        self._called = place
+        self._called, self.inside = place, ""
         self._decode = json.JSONDecoder().raw_decode
         self._text, self._at, self._passed, self._ended = "", 0, 0, False
 
@@ -104,4 +106,6 @@ class JsonStream:
         return bool(read)
 
     def _fault(self, message, at):
-        return UserError("%s is not valid JSON: %s (character %d)" % (self._called, message, self._passed + at))
+        inside = ", in " + self.inside if self.inside else ""
+        return UserError("%s is not valid JSON: %s (character %d%s)"
+                         % (self._called, message, self._passed + at, inside))

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import torch
 
-from tad import segments
-from tad.export.align1d import align1d_matrix, block_size
+from tad.export.align1d import block_size
 from tad.export.base import SHORTEST, Graph
 from tad.export.grid import best_cells, mean_inside, proposal_count
+from tad.export.heads import proposal_scores
 
 
 class DeepLabGraph(Graph):
@@ -32,18 +32,11 @@ class DeepLabGraph(Graph):
         boundaries = torch.sigmoid(scores.boundaries).double()
         starts, ends, product = best_cells(boundaries[:, 0], boundaries[:, 1], valid, self.settings.max_duration,
                                            self.settings.candidates)
-        quality = torch.sigmoid(self._judge(output.proposal_features, starts, ends)).double()
+        quality = torch.sigmoid(proposal_scores(self.network.proposal_head, output.proposal_features,
+                                                torch.stack([starts, ends], dim=2), self.most, self.block)).double()
         offsets = scores.offsets.double()
         low = starts + offsets[:, 0].gather(1, starts)
         high = torch.maximum(ends + offsets[:, 1].gather(1, ends), low + 0.1)
         found = torch.stack([low, high], dim=2)
         classes = mean_inside(torch.sigmoid(scores.classes).double() * real, found)
         return found, classes, product, quality[..., 0], quality[..., 1], proposal_count(product)
-
-    def _judge(self, features, starts, ends):
-        """Logits ``(B, N, 2)`` of the proposal head."""
-        head = self.network.proposal_head
-        # In the features' type, as ProposalHead does it: what lies just outside the sequence must stay there
-        proposals = torch.stack([starts, ends], dim=2).to(features.dtype).flatten(0, 1)
-        rois = segments.widen(proposals, head.context).unflatten(0, starts.shape)
-        return head.score(align1d_matrix(features, rois, self.settings.proposal_bins, self.most, self.block).flatten(2))

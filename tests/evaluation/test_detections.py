@@ -43,6 +43,13 @@ def test_broken_files_name_the_entry(tmp_path, results, words):
     assert "d.json" in str(raised.value)
 
 
+def test_a_file_that_is_cut_off_names_the_recording(tmp_path):
+    path = tmp_path / "d.json"
+    path.write_text(json.dumps({"results": {"a": [good()], "b": [good(), good()]}})[:-9])
+    with pytest.raises(UserError, match="d.json is not valid JSON: .*, in recording 'b'\\)"):
+        read_detections(str(path))
+
+
 def test_results_that_stand_twice_are_no_file(tmp_path):
     path = tmp_path / "d.json"
     path.write_text('{"results": {"a": []}, "results": {}}')

@@ -27,8 +27,9 @@ CASES = {
     "bmn": [(), ("bmn.sampling=mask", "bmn.context=0.4"), ("bmn.sampling=align1d",), ("bmn.class_head=false",),
             ("bmn.sampling=align1d", "bmn.context=0", "bmn.proposal_samples=5"), ("bmn.max_duration=1",),
             ("bmn.proposal_samples=2", "bmn.candidates=5000"), ("bmn.candidates=1", "bmn.class_head=false")],
-    "atss": [(), ("atss.levels=1",), ("atss.levels=4", "atss.anchor_scale=3.3", "atss.candidates=20"),
-             ("atss.candidates=1", "atss.head_convs=2")],
+    "atss": [(), ("atss.levels=1", "atss.refine_context=0.3", "atss.refine_bins=5"), ("atss.refine=false",),
+             ("atss.levels=4", "atss.anchor_scale=3.3", "atss.candidates=20", "atss.refine=false"),
+             ("atss.candidates=1", "atss.head_convs=2", "atss.refine_context=0")],
 }
 
 exportable = [name for name in DETECTORS if not isinstance(graphs.GRAPHS.get(name, ""), str)]

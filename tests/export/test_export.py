@@ -13,7 +13,7 @@ import tad.export
 from tad.config import Settings
 from tad.errors import DataWarning, UserError
 from tad.pipeline import infer_run, train_run
-from tad.postprocess.fusion import Detections
+from tad.postprocess.fusion import Detections, ScoredProposals, fuse
 from tad.postprocess.nms import suppress
 from tad.settings import load_settings
 from tests.export.needs import PACKAGES, needs_export
@@ -75,7 +75,7 @@ KINDS = [(name, (), {}, ()) for name in exportable] + [
                  "dataset.fps=null"), dict(width=300, recordings=(60, 60, 60, 60)), ("--duration", "38.4")),
     ("bmn", ODD + ("bmn.sampling=mask", "bmn.max_duration=40"), dict(classes=("one",), width=2, stride=3, window=8),
      ()),
-    ("atss", ODD + ("atss.levels=2",), dict(classes=("one",), width=2, stride=3, window=8), ()),
+    ("atss", ODD + ("atss.levels=2", "atss.refine=false"), dict(classes=("one",), width=2, stride=3, window=8), ()),
     ("bmn", ("bmn.sampling=align1d", "bmn.context=0.4", "dataset.length=45"), dict(width=300), ()),
 ]
 
@@ -99,7 +99,7 @@ def test_all_detections_of_the_example_are_the_packages_own(tmp_path, rng, capsy
 @pytest.mark.slow
 def test_external_scores_take_the_place_of_a_class_head(tmp_path, rng):
     folder = train(tmp_path, rng, "bmn.class_head=false", "bmn.sampling=mask", "postprocess.external_power=0.7",
-                   *everything("bmn"), detector="bmn")
+                   "postprocess.classes_per_recording=1", *everything("bmn"), detector="bmn")
     tad.export.export_run(folder)
     names = sorted(os.path.splitext(name)[0] for name in os.listdir(str(tmp_path / "features")))
     scores = {name: {"wave": rng.uniform(0.2, 1), "nod": rng.uniform(0.2, 1)} for name in names[1:]}
@@ -207,6 +207,31 @@ def load_example():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_example_reads_every_setting_of_the_postprocessing():
+    with open(EXAMPLE, encoding="utf-8") as stream:
+        content = stream.read()
+    for name in vars(tiny_settings().postprocess):
+        assert 'settings["%s"]' % name in content, "examples/onnx_predict.py does not know postprocess.%s" % name
+
+
+@pytest.mark.parametrize("assignments", [
+    (), ("postprocess.class_power=0.6", "postprocess.boundary_power=2"), ("postprocess.classes_per_recording=2",),
+    ("postprocess.external_power=0.3", "postprocess.classes_per_proposal=9", "postprocess.classes_per_recording=1"),
+    ("postprocess.tiou_power=0", "postprocess.completeness_power=1.5", "postprocess.min_score=0.3")])
+@pytest.mark.parametrize("external", [False, True])
+def test_the_example_fuses_as_the_package_does(rng, external, assignments):
+    example = load_example()
+    settings = tiny_settings(*assignments).postprocess
+    proposals = ScoredProposals(rng.uniform(0, 9, (30, 2)), rng.uniform(size=(30, 5)), *rng.uniform(size=(3, 30)))
+    # Two classes are equally likely, and one not at all
+    scores = np.array([0.7, 0.9, 0.0, 0.9, 0.2]) if external else None
+    expected = fuse(proposals, settings, scores)
+    found = example.fuse(proposals[:5], vars(settings), scores)
+    assert len(expected.scores) > 0
+    for one, other in zip(found, expected):
+        np.testing.assert_allclose(one, other, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", ["soft_nms", "nms", "none"])

@@ -112,7 +112,7 @@ def test_names_are_text_and_the_summary_has_the_numbers(open_page, report):
     assert sorted(labels) == sorted(label if label else "(empty)" for label in found.labels)
     rows = page.eval_on_selector_all("#summary-table tbody tr", "all => all.map(one => Array.from(one.cells, "
                                                                 "cell => cell.textContent))")
-    assert [row[0] for row in rows] == ["a", "b<i>"]
+    assert [row[0] for row in rows] == ["A: a", "B: b<i>"]
     for row, result in zip(rows, found.results):
         np.testing.assert_allclose([float(cell) for cell in row[1:6]], result.mean_ap, atol=6e-4)
     assert "<b>no</b> context" in page.inner_text("#diagnosis")

@@ -95,7 +95,7 @@ function RecordingList(host, data, state) {
     drawTimeline(card.canvas, data, card.layout, card.items, view(card), card.at);
     const words = data.runs.map(run => {
       const one = countRecording(data, run, card.r, state);
-      return (data.runs.length > 1 ? laneName(run.number) + ": " : "") + (one.instances - one.missed) + " of "
+      return letter(data, run) + (one.instances - one.missed) + " of "
         + counted(one.instances, "instance") + " found, " + counted(one.wrong, "false positive");
     }).join("; ");
     card.counts.textContent = words;

@@ -2,6 +2,9 @@
 
 const runMark = run => make("span", {class: "mark"}, make("i", {style: {background: runInk(run.number)}}), run.name);
 
+// Of several runs each has a letter, where there is no room for its name.
+const letter = (data, run) => data.runs.length > 1 ? laneName(run.number) + ": " : "";
+
 function summaryTable(data) {
   const best = data.thresholds.map((_, t) => Math.max(...data.runs.map(run => meanAp(data, run, t))));
   const head = make("tr", {}, make("th", {scope: "col"}, "Run"), ...data.thresholds.map(value =>
@@ -10,7 +13,7 @@ function summaryTable(data) {
   make("th", {scope: "col", class: "number"}, "AR@100"), make("th", {scope: "col", class: "number"}, "detections"));
   const rows = data.runs.map(run => {
     const values = data.thresholds.map((_, t) => meanAp(data, run, t));
-    return make("tr", {}, make("th", {scope: "row"}, runMark(run)), ...values.map((value, t) =>
+    return make("tr", {}, make("th", {scope: "row"}, letter(data, run), runMark(run)), ...values.map((value, t) =>
       make("td", {class: "number" + (data.runs.length > 1 && value === best[t] ? " best" : "")}, three(value))),
     make("td", {class: "number"}, three(values.reduce((a, b) => a + b, 0) / values.length)),
     make("td", {class: "number"}, three(run.recall[run.recall.length - 1])),
@@ -59,7 +62,7 @@ function mainError(data, counts, label) {
 }
 
 function classTable(data, counts, state, sorting, choose, resort) {
-  const many = data.runs.length > 1, rows = data.labels.map((name, label) => ({name, label}));
+  const rows = data.labels.map((name, label) => ({name, label}));
   const keys = {name: row => row.name.toLowerCase(), instances: row => data.instances[row.label]};
   data.runs.forEach((run, n) => {
     // A class without instances has no AP, and stands behind those that have
@@ -72,7 +75,7 @@ function classTable(data, counts, state, sorting, choose, resort) {
   const heading = (text, name, number) => sortHeading(text, name, sorting, resort, number);
   const head = make("tr", {}, heading("Class", "name", false), heading("instances", "instances", true));
   data.runs.forEach((run, n) => {
-    const prefix = many ? run.name + ": " : "";
+    const prefix = letter(data, run);
     head.append(heading(prefix + "average AP", "ap" + n, true), heading(prefix + "missed", "missed" + n, true),
       make("th", {scope: "col"}, "most of them"),
       heading(prefix + "false positives", "false" + n, true), make("th", {scope: "col"}, "most of them"));
@@ -131,7 +134,7 @@ function verdict(data, run, counts, wanted) {
   const top = wanted === ALL ? null : most(counts.taken[wanted]);
   if (top) parts.push("Mixed up most with \u201c" + data.labels[top[0]] + "\u201d (" + top[1] + ").");
   if (kinds[UNCOUNTED]) parts.push(counted(kinds[UNCOUNTED], "detection") + " not counted: of labels without an instance, or on ignored instances.");
-  return make("p", {}, make("strong", {}, runMark(run), ": "), parts.join(" "));
+  return make("p", {}, make("strong", {}, letter(data, run), runMark(run), ": "), parts.join(" "));
 }
 
 // Where AP falls as the threshold rises, boundaries are off.
