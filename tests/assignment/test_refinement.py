@@ -34,6 +34,7 @@ def test_targets_equal_the_written_out_loop(rng, grid, threshold):
                                for count in (rng.randint(1, 30), rng.randint(1, 8)))
         proposals[:, 1] += grid
         segments[:, 1] += grid
+        proposals = np.concatenate([proposals, segments[:1]])  # one at least is positive at any threshold
         classes = rng.randint(-1, 3, len(segments))
         found = segment_targets(proposals, segments, classes, 3, threshold)
         expected = slow_targets(proposals.tolist(), segments.tolist(), classes.tolist(), 3, threshold)
