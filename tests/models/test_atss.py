@@ -89,13 +89,14 @@ def test_the_second_stage_begins_with_the_segments_as_they_are_and_rare_classes(
 
 @pytest.mark.parametrize("bins", [4, 7])
 @pytest.mark.parametrize("context", [0.0, 1.0])
-def test_the_second_stage_sees_its_segment_and_the_context_and_no_more(bins, context):
+def test_the_second_stage_sees_its_segment_and_the_context_and_no_more(rng, bins, context):
     made = network("atss.refine=true", "atss.refine_bins=%d" % bins, "atss.refine_context=%g" % context).second.double()
     made.head.reduce[0] = torch.nn.Conv1d(8, 4, 1).double()  # one snippet wide, and without a norm over all of them
-    features = torch.randn(1, 8, 64, dtype=torch.float64, requires_grad=True)
-    sides, classes = made(features, torch.tensor([[0.0, 20.0, 32.0]], dtype=torch.float64))
+    # Several inputs, because a rectifier may let nothing of one bin through
+    features = torch.randn(16, 8, 64, dtype=torch.float64, requires_grad=True)
+    sides, classes = made(features, torch.tensor([[index, 20.0, 32.0] for index in range(16)], dtype=torch.float64))
     (sides.sum() + classes.sum()).backward()
-    seen = torch.nonzero(features.grad.abs().sum(dim=1)[0]).reshape(-1)
+    seen = torch.nonzero(features.grad.abs().sum(dim=1).sum(dim=0)).reshape(-1)
     low, high = 20 - 12 * context, 32 + 12 * context
     assert low - 1 < float(seen.min()) < low + 3 and high - 3 < float(seen.max()) < high + 1
 
