@@ -8,7 +8,7 @@ import os
 from collections import OrderedDict
 from typing import NamedTuple, Tuple
 
-from tad.data.annotations import Recording, read_ground_truth, read_json
+from tad.data.annotations import read_ground_truth, read_json
 from tad.data.prepare import thumos14_checks as checks
 from tad.data.prepare.instances import database, make_recordings
 from tad.data.prepare.matlab import read_struct
@@ -22,7 +22,6 @@ LISTS = ((VALIDATION, "val_info.mat"), (TEST, "test_info.mat"))
 TABLES = ((VALIDATION, "val_Annotation.csv"), (TEST, "test_Annotation.csv"))
 GROUND_TRUTH, CLASS_NUMBERS, OFFICIAL = "thumos14_test_groundtruth.csv", "thumos_classes_idx.json", "thumos_gt.json"
 CHARACTERISTICS, SCORES = "thumos14_test_extra_characteristics.json", "uNet_test.npy"
-SUBSETS = {"train": VALIDATION, "test": TEST, "testing": TEST}  # as thumos_gt.json and DETAD call them
 COLUMNS = ("video", "type", "type_idx", "start", "end", "startFrame", "endFrame")
 TRUTH_COLUMNS = ("video-name", "t-init", "t-end", "f-init", "f-end", "video-duration", "frame-rate", "video-frames",
                  "label-idx")
@@ -64,7 +63,7 @@ def prepare(folder):
         for video, recording in sources.annotated[name].items():
             listed = sources.videos[video]
             merged[video] = recording._replace(duration_s=listed.frames / listed.fps, fps=listed.fps)
-    scored = [_without_ambiguous(recording) for recording in merged.values()]
+    scored = [checks.without_ambiguous(recording) for recording in merged.values()]
     frames = {name: {"frames": sources.videos[name].frames} for name in merged}
     files = OrderedDict([("annotations.json", database(scored, frames)),
                          ("with_ambiguous.json", database(merged.values(), frames)),
@@ -172,12 +171,6 @@ def _check_listed(names, videos, path):
     if unlisted:
         raise UserError("%s has instances of '%.60s', which no list of videos (%s) has"
                         % (path, unlisted[0], ", ".join(name for _, name in LISTS)))
-
-
-def _without_ambiguous(recording):
-    kept = [index for index, label in enumerate(recording.labels) if label != AMBIGUOUS]
-    return Recording(recording.id, recording.subset, recording.duration_s, recording.fps, recording.segments_s[kept],
-                     tuple(recording.labels[index] for index in kept))
 
 
 def _number(video):

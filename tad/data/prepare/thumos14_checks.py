@@ -95,7 +95,7 @@ def _between_files(sources):
             places = (table, place)
             found += absent(base, same, places)
             has_ambiguous = any(AMBIGUOUS in recording.labels for recording in same.values())
-            mine = base if has_ambiguous else {name: _clear(recording) for name, recording in base.items()}
+            mine = base if has_ambiguous else {name: without_ambiguous(recording) for name, recording in base.items()}
             found += differing(mine, same, places)
     return found
 
@@ -103,7 +103,8 @@ def _between_files(sources):
 _SUBSETS = {"train": VALIDATION, "testing": TEST}
 
 
-def _clear(recording):
+def without_ambiguous(recording):
+    """A recording with its instances of the 20 classes alone."""
     kept = [index for index, label in enumerate(recording.labels) if label != AMBIGUOUS]
     return recording._replace(segments_s=recording.segments_s[kept],
                               labels=tuple(recording.labels[index] for index in kept))
