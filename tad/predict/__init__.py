@@ -166,7 +166,7 @@ class Predictor(object):
     def _grid(self, rows, rate, recipe, place):
         """Where the snippets lie in time, after a look whether the detector knows such features."""
         check_layout(recipe, place)
-        dataset = self.trained.settings.dataset
+        dataset = self.trained.at_learned_rate(self.trained.settings.dataset)
         for key in GRID_KEYS:
             given, known, learned = getattr(rate, key), getattr(recipe, key), getattr(dataset, key)
             if given is None:

@@ -280,7 +280,7 @@ def test_old_checkpoints_and_features_without_a_recipe(place):
 def test_a_checkpoint_that_knows_no_rate_asks_for_one(place, capsys):
     checkpoint = read_checkpoint(CHECKPOINT)
     checkpoint.meta["settings"]["dataset"]["fps"] = None
-    checkpoint.meta["recipe"] = None
+    checkpoint.meta["recipe"] = checkpoint.meta["fps"] = None
     write_checkpoint("even.npz", checkpoint)
     os.unlink("features/recipe.json")
     capsys.readouterr()
