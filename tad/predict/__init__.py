@@ -186,8 +186,9 @@ class Predictor(object):
         even = dataset.timing == "even" and rate.fps is None
         fps = recipe.fps if even or dataset.fps is None else dataset.fps
         if fps is None:
-            raise UserError("%s: nothing tells the rate of its features; give their fps (stride is %g and window %g "
-                            "frames in the checkpoint), or a duration that they span evenly"
+            raise UserError("%s: nothing tells the rate of its features; give fps (on the command line --fps; stride "
+                            "is %g and window %g frames in the checkpoint), or a duration that they span evenly "
+                            "(--duration)"
                             % (place, dataset.stride, dataset.window))
         return frame_grid(fps, dataset.stride, dataset.window)
 
@@ -222,7 +223,7 @@ class Predictor(object):
 
 def _spanning(rate, snippets, place):
     if rate.fps is not None:
-        raise UserError("%s: give fps or duration, not both" % place)
+        raise UserError("%s: give fps or duration (--fps or --duration), not both" % place)
     if not rate.duration > 0 or not np.isfinite(rate.duration):
         raise UserError("duration must be a number above 0, not %g" % rate.duration)
     return TimeGrid.spanning(rate.duration, snippets)

@@ -286,7 +286,7 @@ def test_a_checkpoint_that_knows_no_rate_asks_for_one(place, capsys):
     capsys.readouterr()
     assert call(["predict", "even.npz", "features/rec_0.npy"]) == 2
     error, = capsys.readouterr().err.splitlines()
-    assert "rec_0.npy" in error and "fps" in error and "duration" in error
+    assert "rec_0.npy" in error and "--fps" in error and "--duration" in error
     assert call(["predict", "even.npz", "features/rec_0.npy", "--fps", "25", "--output", "a.json"]) == 0
     assert results("a.json")["rec_0"] == results("inferred.json")["rec_0"]
 

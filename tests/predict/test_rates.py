@@ -74,7 +74,7 @@ def test_rates_that_differ_say_nothing_of_other_features(place, capsys, rates):
     change_json("annotations.json", change)
     assert call(["train", "--config", "my.yaml", "--output", "mixed"] + sets(TINY + ("dataset.fps=null",))) == 0
     assert call(["predict", "mixed", "features/rec_0.npy"]) == 2
-    assert "nothing tells the rate" in capsys.readouterr().err
+    assert "give fps (on the command line --fps;" in capsys.readouterr().err
     write_recipe("features", Recipe(fps=50.0))
     assert call(["predict", "mixed", "features/rec_0.npy"]) == 0
 
