@@ -128,7 +128,7 @@ class Predictor(object):
         """
         self.check(choice)
         settings = self._settings(choice)
-        grid = self._grid(rows, rate, recipe or Recipe(normalization=_own(self.trained.recipe)), place)
+        grid = self.grid(rows, rate, recipe, place)
         self._check_width(rows.shape, place)
         source = Source(place, grid, len(rows), np.zeros((0, 2)), np.zeros(0, np.int64))
         count = clip_count(len(rows), settings.dataset, settings.dataset.length)
@@ -163,8 +163,12 @@ class Predictor(object):
             settings = replace(settings, postprocess__min_score=least)
         return settings
 
-    def _grid(self, rows, rate, recipe, place):
-        """Where the snippets lie in time, after a look whether the detector knows such features."""
+    def grid(self, rows, rate=AS_LEARNED, recipe=None, place="the recording"):
+        """Where the snippets lie in time, after a look whether the detector knows such features.
+
+        Parameters and errors are those of :meth:`detect`. :returns: :class:`tad.data.timegrid.TimeGrid`
+        """
+        recipe = recipe or Recipe(normalization=_own(self.trained.recipe))
         check_layout(recipe, place)
         dataset = self.trained.at_learned_rate(self.trained.settings.dataset)
         for key in GRID_KEYS:
