@@ -42,6 +42,7 @@ from tad.data.sources import (
 )
 from tad.data.streams import part_paths
 from tad.detectors import DETECTORS, build_detector
+from tad.detectors.base import check_labels
 from tad.engine.checkpoint import (
     clear_leftovers,
     newest_readable,
@@ -151,6 +152,7 @@ def train_run(settings, folder, resume=False, ranks=ALONE):
     check_learnable(sources, classes)
     settings = fit_settings(settings, sources)
     check_feasible(settings, sources)
+    check_labels(settings, classes, dataset.external_scores)
     normalization = learn_normalization(sources, store) if dataset.normalize else identity_normalization(width)
     meta = {"settings": settings_to_dict(settings), "classes": list(classes), "width": width,
             "fps": shared_rate(recordings, sources, settings.dataset),
@@ -266,6 +268,7 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     sources, _ = load_sources(recordings, store, settings.dataset, trained.classes, len(trained.normalization.mean))
     given = external or optional_path(dataset.external_scores, "dataset.external_scores")
     scores = external_scores(given, trained.classes, [source.id for source in sources])
+    check_labels(settings, trained.classes, all(source.id in scores for source in sources))
     mine = [sources[index] for index in ranks.portion([source.snippets for source in sources])]
     # Each rank replaces the curves of its recordings, rank 0 also those of recordings that are left out
     replaced = [source.id for source in mine] + (left_out(recordings, sources) if ranks.leads else [])

@@ -13,6 +13,7 @@ from tad.data.recipe import GRID_KEYS, Recipe, check_layout, check_recipe
 from tad.data.rows import array_rows
 from tad.data.sources import Source, frame_grid
 from tad.data.timegrid import TimeGrid
+from tad.detectors.base import check_labels
 from tad.engine.devices import pick_device
 from tad.engine.inference import detect
 from tad.errors import DataWarning, UserError
@@ -128,6 +129,7 @@ class Predictor(object):
         """
         self.check(choice)
         settings = self._settings(choice)
+        check_labels(settings, choice.labels or self.classes, choice.external is not None)
         grid = self.grid(rows, rate, recipe, place)
         self._check_width(rows.shape, place)
         source = Source(place, grid, len(rows), np.zeros((0, 2)), np.zeros(0, np.int64))
