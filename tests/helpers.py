@@ -26,7 +26,7 @@ SMALL = {
     "bmn": ("bmn.width=8", "bmn.proposal_width=4", "bmn.fusion_width=8", "bmn.proposal_samples=6", "bmn.samples=30",
             "bmn.candidates=60"),
     "atss": ("atss.width=8", "atss.blocks=1", "atss.head_convs=1", "atss.anchor_scale=4", "atss.nearest=4",
-             "atss.refine=true", "atss.refine_width=4", "atss.refine_bins=4", "atss.refine_samples=12"),
+             "atss.refine=true"),
     "ssn": ("ssn.width=8", "ssn.samples=16", "ssn.candidates=60", "ssn.tag_step=0.1"),
 }
 TINY = SHORT + SMALL["deeplab"]

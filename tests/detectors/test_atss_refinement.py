@@ -10,13 +10,15 @@ from tad.assignment.proposals import generators
 from tad.data.clips import cut_windows
 from tad.detectors import build_detector
 from tad.proposals.anchors import pyramid_anchors
+from tad.settings import replace
 from tests.helpers import make_batch, make_source, tiny_settings
 
 FIRST, SECOND = {"classes", "segments", "quality"}, {"refined_classes", "refined_segments"}
 
 
 def settings_of(*assignments):
-    return tiny_settings("atss.levels=3", "atss.dropout=0", "atss.refine=true", *assignments, detector="atss")
+    return tiny_settings("atss.levels=3", "atss.dropout=0", "atss.refine_width=4", "atss.refine_bins=4",
+                         "atss.refine_samples=12", *assignments, detector="atss")
 
 
 def detector(*assignments):
@@ -145,7 +147,7 @@ def test_decoding_equals_its_formula(rng):
     made = detector("atss.candidates=12").eval()
     with torch.no_grad():
         found = made.propose(features, clips)
-        made.settings = settings_of("atss.candidates=12", "atss.refine=false").atss
+        made.settings = replace(made.settings, candidates=12, refine=False)
         first = made.propose(features, clips)
         valid = torch.stack([(torch.arange(32) < clip.valid).float()[None] for clip in clips])
         output = made.network(features, valid)
