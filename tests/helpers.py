@@ -26,14 +26,24 @@ SMALL = {
     "bmn": ("bmn.width=8", "bmn.proposal_width=4", "bmn.fusion_width=8", "bmn.proposal_samples=6", "bmn.samples=30",
             "bmn.candidates=60"),
     "atss": ("atss.width=8", "atss.blocks=1", "atss.head_convs=1", "atss.anchor_scale=4", "atss.nearest=4",
-             "atss.refine=true"),
+             "atss.refine=true", "atss.refine_width=4", "atss.refine_bins=4", "atss.refine_samples=12"),
     "ssn": ("ssn.width=8", "ssn.samples=16", "ssn.candidates=60", "ssn.tag_step=0.1"),
+}
+# What changes a detector as much as another one would; tests of every detector take each of them
+VARIANTS = {
+    "deeplab": (("deeplab.proposal_features=mask",),),
 }
 TINY = SHORT + SMALL["deeplab"]
 
 
+def small(detector, assignments):
+    """:data:`SMALL` of a detector, without what a switch among the assignments turns off (``atss.refine=false``)."""
+    off = tuple(text[:-len("=false")] for text in assignments if text.endswith("=false"))
+    return ("detector=" + detector,) + tuple(text for text in SMALL[detector] if not text.startswith(off))
+
+
 def tiny_settings(*assignments, detector="deeplab"):
-    return load_settings(None, ("detector=" + detector,) + SHORT + SMALL[detector] + assignments)
+    return load_settings(None, SHORT + small(detector, assignments) + assignments)
 
 
 def sets(assignments):

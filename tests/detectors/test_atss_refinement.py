@@ -17,8 +17,7 @@ FIRST, SECOND = {"classes", "segments", "quality"}, {"refined_classes", "refined
 
 
 def settings_of(*assignments):
-    return tiny_settings("atss.levels=3", "atss.dropout=0", "atss.refine_width=4", "atss.refine_bins=4",
-                         "atss.refine_samples=12", *assignments, detector="atss")
+    return tiny_settings("atss.levels=3", "atss.dropout=0", "atss.refine=true", *assignments, detector="atss")
 
 
 def detector(*assignments):

@@ -18,7 +18,7 @@ from tad.postprocess.nms import suppress
 from tad.settings import load_settings
 from tests.export.needs import PACKAGES, needs_export
 from tests.export.test_every_graph import exportable
-from tests.helpers import ROOT, SHORT, SMALL, call, read_json, tiny_settings, write_data, write_json
+from tests.helpers import ROOT, SHORT, call, read_json, small, tiny_settings, write_data, write_json
 
 EXAMPLE = os.path.join(ROOT, "examples", "onnx_predict.py")
 WITHOUT = ("import runpy, sys; sys.modules['torch'] = sys.modules['tad'] = None; sys.argv = sys.argv[1:]; "
@@ -26,8 +26,8 @@ WITHOUT = ("import runpy, sys; sys.modules['torch'] = sys.modules['tad'] = None;
 
 
 def train(folder, rng, *assignments, detector="deeplab", **data):
-    small = SHORT + SMALL[detector] + ("detector=" + detector, "seed=%d" % rng.randint(1000))
-    settings = load_settings(write_data(folder, rng, **data), small + assignments)
+    given = SHORT + small(detector, assignments) + ("seed=%d" % rng.randint(1000),)
+    settings = load_settings(write_data(folder, rng, **data), given + assignments)
     train_run(settings, os.path.join(str(folder), "run"))
     return os.path.join(str(folder), "run")
 

@@ -90,8 +90,7 @@ def test_the_second_stage_begins_with_the_segments_as_they_are_and_rare_classes(
 @pytest.mark.parametrize("bins", [4, 7])
 @pytest.mark.parametrize("context", [0.0, 1.0])
 def test_the_second_stage_sees_its_segment_and_the_context_and_no_more(rng, bins, context):
-    made = network("atss.refine_width=4", "atss.refine_bins=%d" % bins,
-                   "atss.refine_context=%g" % context).second.double()
+    made = network("atss.refine=true", "atss.refine_bins=%d" % bins, "atss.refine_context=%g" % context).second.double()
     made.head.reduce[0] = torch.nn.Conv1d(8, 4, 1).double()  # one snippet wide, and without a norm over all of them
     # Several inputs, because a rectifier may let nothing of one bin through
     features = torch.randn(16, 8, 64, dtype=torch.float64, requires_grad=True)
