@@ -10,6 +10,7 @@ import torch
 
 from tad.cli import main
 from tad.data.augment import random_clip
+from tad.data.clips import cut_windows
 from tad.data.sources import Source
 from tad.data.timegrid import TimeGrid
 from tad.settings import load_settings
@@ -142,6 +143,13 @@ def make_batch(rng, settings, lengths=(60, 20, 40), actions=3):
     clips = [random_clip([source for source, _ in made], read, settings.augment, "windows", settings.dataset.length, 0,
                          number) for number in range(3)]
     return clips, torch.stack([torch.from_numpy(clip.features) for clip in clips])
+
+
+def one_clip(rng, valid, settings):
+    """A clip of ``dataset.length`` snippets, ``valid`` of them real, and its features ``(1, 4, dataset.length)``."""
+    source, features = make_source(rng, valid)
+    clip, = cut_windows(source, features, settings.dataset, settings.dataset.length)
+    return clip, torch.from_numpy(clip.features)[None]
 
 
 def call(arguments):
