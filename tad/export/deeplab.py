@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 
+from tad.errors import UserError
 from tad.export.align1d import block_size
 from tad.export.base import SHORTEST, Graph
 from tad.export.grid import best_cells, mean_inside, proposal_count
@@ -16,6 +17,7 @@ class DeepLabGraph(Graph):
 
     def __init__(self, detector, length):
         super(DeepLabGraph, self).__init__()
+        check_exportable(detector.settings)
         self.network = detector.network
         self.settings = settings = detector.settings
         longest = settings.max_duration * (1 + 2 * settings.context)
@@ -40,3 +42,13 @@ class DeepLabGraph(Graph):
         found = torch.stack([low, high], dim=2)
         classes = mean_inside(torch.sigmoid(scores.classes).double() * real, found)
         return found, classes, product, quality[..., 0], quality[..., 1], proposal_count(product)
+
+
+def check_exportable(settings):
+    """Refuse what no graph of tensors does.
+
+    :raises UserError: names the setting.
+    """
+    if settings.generator != "all":
+        raise UserError("deeplab.generator=%s cannot be exported: the model chooses among all cells of duration and start; "
+                        "train with deeplab.generator=all" % settings.generator)

@@ -80,7 +80,7 @@ def test_recordings_of_one_snippet_and_without_actions_train(rng):
 
 def test_sampled_proposals_have_the_overlap_they_claim(rng):
     clips, _ = make_batch(rng, tiny_settings())
-    proposals, overlaps = detector()._sampled(clips, rng)
+    proposals, overlaps = detector()._sampled(clips, [None] * len(clips), rng)
     assert len(proposals) == len(overlaps) <= 3 * 12
     for (index, start_, end), overlap in zip(proposals, overlaps):
         clip = clips[int(index)]

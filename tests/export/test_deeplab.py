@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tad import compat
+from tad.errors import UserError
 from tests.export.test_every_graph import make, make_clips
 
 pytestmark = pytest.mark.skipif(not compat.exports_onnx(), reason="tad export needs PyTorch 2.6")
@@ -19,3 +20,9 @@ def test_blocks_do_not_change_the_graph(rng):
         parts = graph(features, torch.tensor([32]))
     for one, other in zip(whole, parts):
         np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("generator", ["alter_window", "start_end", "thr_action", "unif_rand", "sliding_window"])
+def test_candidates_of_other_generators_are_refused_by_name(generator):
+    with pytest.raises(UserError, match="deeplab.generator=%s cannot be exported: .*deeplab.generator=all" % generator):
+        make("deeplab", "deeplab.generator=" + generator)
