@@ -29,6 +29,11 @@ SMALL = {
              "atss.refine=true", "atss.refine_width=4", "atss.refine_bins=4", "atss.refine_samples=12"),
     "ssn": ("ssn.width=8", "ssn.samples=16", "ssn.candidates=60", "ssn.tag_step=0.1"),
 }
+# What changes a detector as much as another one would; tests of every detector take each of them
+VARIANTS = {
+    "deeplab": (("deeplab.proposal_features=mask",), ("deeplab.generator=start_end",),
+                ("deeplab.generator=thr_action", "deeplab.threshold_step=0.1"), ("deeplab.generator=unif_rand",)),
+}
 TINY = SHORT + SMALL["deeplab"]
 
 

@@ -20,8 +20,7 @@ class DeepLabGraph(Graph):
         check_exportable(detector.settings)
         self.network = detector.network
         self.settings = settings = detector.settings
-        longest = settings.max_duration * (1 + 2 * settings.context)
-        self.most = int(math.ceil(longest / settings.proposal_bins)) + 1  # one more in case of rounding
+        self.most = samples_of_a_bin(settings)
         self.block = block_size(length, settings.proposal_bins, self.most)
         # With fewer steps in the encoder, what its normalization divides by is mostly rounding
         self.shortest = max(SHORTEST, 4 * int(np.prod(settings.strides)))
@@ -44,11 +43,19 @@ class DeepLabGraph(Graph):
         return found, classes, product, quality[..., 0], quality[..., 1], proposal_count(product)
 
 
+def samples_of_a_bin(settings):
+    """What a bin of the longest proposal with its context is the mean of, at most."""
+    if settings.proposal_features == "mask":
+        return settings.mask_samples
+    longest = settings.max_duration * (1 + 2 * settings.context)
+    return int(math.ceil(longest / settings.proposal_bins)) + 1  # one more in case of rounding
+
+
 def check_exportable(settings):
     """Refuse what no graph of tensors does.
 
     :raises UserError: names the setting.
     """
     if settings.generator != "all":
-        raise UserError("deeplab.generator=%s cannot be exported: the model chooses among all cells of duration and start; "
-                        "train with deeplab.generator=all" % settings.generator)
+        raise UserError("deeplab.generator=%s cannot be exported: the model's candidates are all cells of duration and "
+                        "start; give --set deeplab.generator=all, which fits the same weights" % settings.generator)
