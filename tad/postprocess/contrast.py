@@ -3,7 +3,7 @@
 from tad.postprocess.fusion import mean_inside
 from tad.segments import widen
 
-AROUND = 0.25  # of the duration, before and after (Shou et al., "AutoLoc", ECCV 2018, section 3.4)
+AROUND = 0.25  # of the duration, before and after (the outer-inner contrast of Shou et al., "AutoLoc", ECCV 2018)
 
 
 def contrast(curves, segments):
