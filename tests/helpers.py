@@ -32,7 +32,8 @@ SMALL = {
 # What changes a detector as much as another one would; tests of every detector take each of them
 VARIANTS = {
     "deeplab": (("deeplab.proposal_features=mask",), ("deeplab.generator=start_end",),
-                ("deeplab.generator=thr_action", "deeplab.threshold_step=0.1"), ("deeplab.generator=unif_rand",)),
+                ("deeplab.generator=thr_action", "deeplab.threshold_step=0.1"), ("deeplab.generator=unif_rand",),
+                ("deeplab.actionness=binary", "deeplab.positive=adaptive", "deeplab.sampling=two_way")),
 }
 TINY = SHORT + SMALL["deeplab"]
 

@@ -45,8 +45,27 @@ class DeepLabSettings:
                                     minimum=0.01, maximum=0.5)
     random_candidates: int = setting(1000, "generator unif_rand: random segments of a window", minimum=1,
                                      maximum=100000)
-    samples: int = setting(96, "proposals sampled from each training window, a third from each tIoU range", minimum=3)
+    sampling: str = setting("three_way", "proposals that a training window learns from: a third each of high, middle "
+                                         "and low tIoU (BMN, section 3.4); two_way, half of them complete; none, any",
+                            choices=("none", "two_way", "three_way"))
+    samples: int = setting(96, "proposals sampled from each training window", minimum=3)
+    positive: str = setting("fixed", "from which tIoU a proposal is complete: fixed, linear in the action's duration, "
+                                     "or adaptive, by the proposals around the action (ATSS)",
+                            choices=("fixed", "linear", "adaptive"))
+    positive_tiou: float = setting(0.7, "positive fixed: the tIoU (BMN, section 3.4)", minimum=0.05, maximum=1.0)
+    positive_short: float = setting(4.0, "positive linear: duration in snippets up to which positive_short_tiou holds",
+                                    minimum=0.0)
+    positive_long: float = setting(16.0, "and that from which positive_long_tiou holds", minimum=0.0)
+    positive_short_tiou: float = setting(0.5, "positive linear: tIoU for short actions", minimum=0.05, maximum=1.0)
+    positive_long_tiou: float = setting(0.7, "positive linear: tIoU for long actions", minimum=0.05, maximum=1.0)
+    positive_nearest: int = setting(9, "positive adaptive: proposals around an action, of each octave of durations "
+                                       "(ATSS: 9 of each level)", minimum=1, maximum=1000)
     candidates: int = setting(800, "proposals of a window that reach the proposal head at inference", minimum=1)
+    actionness: str = setting("classes", "what any action means: the highest of the classes' curves, or binary, a "
+                                         "curve of its own", choices=("classes", "binary"))
+    score: str = setting("both", "what a detection's score takes of the proposal head: the tIoU (regression), the "
+                                 "completeness (classification), or both", choices=("both", "regression",
+                                                                                    "classification"))
     classes_weight: float = setting(1.0, "loss: multi-label class scores of the snippets", minimum=0.0)
     boundaries_weight: float = setting(1.0, "loss: start and end probabilities", minimum=0.0)
     offsets_weight: float = setting(1.0, "loss: distance from a snippet to the boundary beside it", minimum=0.0)

@@ -20,6 +20,7 @@ class DeepLabGraph(Graph):
         check_exportable(detector.settings)
         self.network = detector.network
         self.settings = settings = detector.settings
+        self.classes = detector.classes  # a curve of any action may follow theirs
         self.most = samples_of_a_bin(settings)
         self.block = block_size(length, settings.proposal_bins, self.most)
         # With fewer steps in the encoder, what its normalization divides by is mostly rounding
@@ -39,8 +40,10 @@ class DeepLabGraph(Graph):
         low = starts + offsets[:, 0].gather(1, starts)
         high = torch.maximum(ends + offsets[:, 1].gather(1, ends), low + 0.1)
         found = torch.stack([low, high], dim=2)
-        classes = mean_inside(torch.sigmoid(scores.classes).double() * real, found)
-        return found, classes, product, quality[..., 0], quality[..., 1], proposal_count(product)
+        classes = mean_inside(torch.sigmoid(scores.classes[:, :self.classes]).double() * real, found)
+        tiou, completeness = (values if self.settings.score in (name, "both") else torch.ones_like(values)
+                              for name, values in zip(("regression", "classification"), quality.unbind(dim=2)))
+        return found, classes, product, tiou, completeness, proposal_count(product)
 
 
 def samples_of_a_bin(settings):

@@ -80,8 +80,9 @@ def test_recordings_of_one_snippet_and_without_actions_train(rng):
 
 def test_sampled_proposals_have_the_overlap_they_claim(rng):
     clips, _ = make_batch(rng, tiny_settings())
-    proposals, overlaps = detector()._sampled(clips, [None] * len(clips), rng)
-    assert len(proposals) == len(overlaps) <= 3 * 12
+    proposals, overlaps, complete = detector()._sampled(clips, [None] * len(clips), rng)
+    assert len(proposals) == len(overlaps) == len(complete) <= 3 * 12
+    assert np.array_equal(complete, overlaps >= 0.7)
     for (index, start_, end), overlap in zip(proposals, overlaps):
         clip = clips[int(index)]
         assert 0 <= start_ < end <= clip.valid - 1 and end - start_ <= 20
