@@ -22,6 +22,8 @@ class DeepLabSettings:
     input_dropout: float = setting(0.0, "dropout of whole input channels", minimum=0.0, maximum=0.95)
     boundary_radius: float = setting(1.5, "snippets beside a start or end that learn it and their distance to it",
                                      minimum=0.5)
+    boundary_convs: int = setting(1, "convolutions of the branch for starts, ends and offsets; 0: straight from the "
+                                     "decoder", minimum=0, maximum=8)
     max_duration: Optional[int] = setting(None, "longest proposal in snippets", minimum=1)
     proposal_features: str = setting("align", "how a proposal's features are sampled: align, the means of bins by "
                                               "Align1D (G-TAD, section 3.4); mask, BMN's sampling mask (section 3.2)",
@@ -66,6 +68,8 @@ class DeepLabSettings:
     score: str = setting("both", "what a detection's score takes of the proposal head: the tIoU (regression), the "
                                  "completeness (classification), or both", choices=("both", "regression",
                                                                                     "classification"))
+    end_shift: float = setting(0.0, "snippets added to the end of each detection, once it is scored", minimum=-1000.0,
+                               maximum=1000.0)
     classes_weight: float = setting(1.0, "loss: multi-label class scores of the snippets", minimum=0.0)
     boundaries_weight: float = setting(1.0, "loss: start and end probabilities", minimum=0.0)
     offsets_weight: float = setting(1.0, "loss: distance from a snippet to the boundary beside it", minimum=0.0)

@@ -17,6 +17,7 @@ from tad.postprocess.fusion import ScoredProposals, mean_inside
 from tad.proposals.generators import FROM_CURVES, GENERATORS, Curves
 from tad.proposals.grid import best_by_boundaries, nearest_snippets
 
+SHORTEST_DETECTION = 0.1  # snippets
 MOST_PROPOSALS = 2 ** 28  # of one window: they take some 4 GiB
 
 
@@ -154,11 +155,13 @@ class DeepLabDetector(GridDetector):
         # Offsets lead from a snippet's centre
         cells = nearest_snippets(candidates, valid)
         segments = cells + np.stack([offsets[0][cells[:, 0]], offsets[1][cells[:, 1]]], axis=1)
-        segments[:, 1] = np.maximum(segments[:, 1], segments[:, 0] + 0.1)
+        segments[:, 1] = np.maximum(segments[:, 1], segments[:, 0] + SHORTEST_DETECTION)
         product = curves.starts[cells[:, 0]] * curves.ends[cells[:, 1]]
         tiou, completeness = (values if self.settings.score in (name, "both") else np.ones(len(values))
                               for name, values in zip(("regression", "classification"), quality.T))
-        return ScoredProposals(segments, mean_inside(curves.classes, segments), product, tiou, completeness,
+        classes = mean_inside(curves.classes, segments)
+        segments[:, 1] = np.maximum(segments[:, 1] + self.settings.end_shift, segments[:, 0] + SHORTEST_DETECTION)
+        return ScoredProposals(segments, classes, product, tiou, completeness,
                                np.stack([curves.actionness, curves.starts, curves.ends]))
 
     def _best(self, candidates, cells, curves):

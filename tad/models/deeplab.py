@@ -36,7 +36,7 @@ class DeepLab(nn.Module):
         self.encoder = Encoder(channels, width, settings.strides, settings.blocks, settings.kernel)
         self.pyramid = AtrousPyramid(width, settings.atrous_rates, dropout)
         self.decoder = Decoder(width, dropout)
-        self.snippet_head = SnippetHead(width, classes)
+        self.snippet_head = SnippetHead(width, classes, settings.boundary_convs)
         self.proposal_head = ProposalHead(
             conv_norm_relu(width, settings.proposal_width), SAMPLINGS[settings.proposal_features](settings),
             FullyConnected(settings.proposal_width, settings.proposal_bins, width, dropout, outputs=2))

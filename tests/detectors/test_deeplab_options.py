@@ -118,3 +118,33 @@ def test_every_option_keeps_the_parts_of_the_loss(rng):
                        "deeplab.sampling=none"):
         found = losses(detector(assignment), clips, features)
         assert set(found) == expected and np.isfinite(list(found.values())).all()
+
+
+def test_boundary_convolutions_are_those_of_the_network():
+    for count in (0, 1, 2):
+        names = detector("deeplab.boundary_convs=%d" % count).network.snippet_head.branch.state_dict()
+        assert sum(value.dim() == 3 for value in names.values()) == count
+
+
+def test_a_radius_of_one_more_teaches_one_snippet_more_at_each_side(rng):
+    """The old code's boundary region that is one snippet wider: 2.5 instead of 1.5."""
+    clip, _ = window(rng)
+    clip = clip._replace(segments=np.array([[8.0, 20.0]]), classes=np.array([1]))
+    taught = {radius: detector("deeplab.boundary_radius=%g" % radius)._snippet_targets(clip, 32).boundaries
+              for radius in (1.5, 2.5)}
+    assert [np.flatnonzero(side).tolist() for side in taught[1.5]] == [[7, 8, 9], [19, 20, 21]]
+    assert [np.flatnonzero(side).tolist() for side in taught[2.5]] == [[6, 7, 8, 9, 10], [18, 19, 20, 21, 22]]
+
+
+@pytest.mark.parametrize("shift", [1.0, 0.5, -2.0, -1000.0])
+def test_the_end_of_a_detection_is_shifted_after_it_is_scored(rng, shift):
+    clip, features = window(rng)
+    with torch.no_grad():
+        plain, = detector().eval().propose(features, [clip])
+        moved, = detector("deeplab.end_shift=%g" % shift).eval().propose(features, [clip])
+    starts, ends = plain.segments.T
+    np.testing.assert_array_equal(moved.segments[:, 0], starts)
+    np.testing.assert_allclose(moved.segments[:, 1], np.maximum(ends + shift, starts + 0.1), atol=1e-12)
+    assert np.abs(moved.segments[:, 1] - ends).max() > 0.4
+    for name in ("classes", "boundaries", "tiou", "completeness"):
+        np.testing.assert_array_equal(getattr(moved, name), getattr(plain, name))
