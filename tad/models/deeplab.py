@@ -9,8 +9,9 @@ from tad.models.aspp import AtrousPyramid
 from tad.models.decoder import Decoder
 from tad.models.encoder import Encoder
 from tad.models.heads import ProposalHead, SnippetHead, SnippetScores
-from tad.models.layers import conv_norm_relu, initialize, resize
+from tad.models.layers import conv_norm_relu, initialize
 from tad.models.proposal_features import SAMPLINGS
+from tad.models.resizing import resize
 from tad.models.second_stage import FullyConnected
 
 
