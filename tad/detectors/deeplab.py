@@ -41,19 +41,13 @@ class DeepLabDetector(GridDetector):
 
     @classmethod
     def fit(cls, settings, longest):
-        """As of every grid; the encoder needs two steps of its own, and the generator a duration."""
+        """As of every grid; the encoder needs two steps of its own, and candidates a duration."""
         length, shrink = settings.dataset.length, output_stride(settings.deeplab)
         if length < 2 * shrink:
             raise UserError("deeplab.strides shrink a clip %d times, so dataset.length must be at least %d, not %d"
                             % (shrink, 2 * shrink, length))
         settings = super(DeepLabDetector, cls).fit(settings, longest)
-        deeplab = settings.deeplab
-        if deeplab.generator == "alter_window" and deeplab.window_step > deeplab.max_duration:
-            raise UserError("deeplab.window_step (%d) must not be above deeplab.max_duration (%d): no candidate would "
-                            "be left" % (deeplab.window_step, deeplab.max_duration))
-        if deeplab.positive == "linear" and deeplab.positive_short >= deeplab.positive_long:
-            raise UserError("deeplab.positive_short (%g) must be below deeplab.positive_long (%g): the threshold "
-                            "changes between these durations" % (deeplab.positive_short, deeplab.positive_long))
+        check_durations(settings.deeplab)
         return settings
 
     @classmethod
@@ -175,6 +169,16 @@ class DeepLabDetector(GridDetector):
 def output_stride(deeplab):
     """Snippets to one step of the encoder: :class:`tad.config.DeepLabSettings` -> int."""
     return int(np.prod(deeplab.strides))
+
+
+def check_durations(deeplab):
+    """Refuse candidates that are all too long, and a threshold that changes between no durations."""
+    if deeplab.generator == "alter_window" and deeplab.window_step > deeplab.max_duration:
+        raise UserError("deeplab.window_step (%d) must not be above deeplab.max_duration (%d): no candidate would be "
+                        "left" % (deeplab.window_step, deeplab.max_duration))
+    if deeplab.positive == "linear" and deeplab.positive_short >= deeplab.positive_long:
+        raise UserError("deeplab.positive_short (%g) must be below deeplab.positive_long (%g): the threshold changes "
+                        "between these durations" % (deeplab.positive_short, deeplab.positive_long))
 
 
 def check_rates(deeplab, length):

@@ -11,6 +11,7 @@ from tad.export.align1d import block_size
 from tad.export.base import SHORTEST, Graph
 from tad.export.grid import best_cells, mean_inside, proposal_count
 from tad.export.heads import proposal_scores
+from tad.proposals.generators import STEPS
 
 
 class DeepLabGraph(Graph):
@@ -24,6 +25,8 @@ class DeepLabGraph(Graph):
         self.classes = detector.classes  # a curve of any action may follow theirs
         self.most = samples_of_a_bin(settings)
         self.block = block_size(length, settings.proposal_bins, self.most)
+        steps = STEPS[settings.generator](settings) if settings.generator in STEPS else None
+        self.register_buffer("steps", None if steps is None else torch.from_numpy(steps))
         # With fewer steps in the encoder, what its normalization divides by is mostly rounding
         self.shortest = max(SHORTEST, 4 * int(np.prod(settings.strides)))
 
@@ -34,7 +37,7 @@ class DeepLabGraph(Graph):
         scores = output.scores
         boundaries = torch.sigmoid(scores.boundaries).double()
         starts, ends, product = best_cells(boundaries[:, 0], boundaries[:, 1], valid, self.settings.max_duration,
-                                           self.settings.candidates)
+                                           self.settings.candidates, self.steps)
         quality = torch.sigmoid(proposal_scores(self.network.proposal_head, output.proposal_features,
                                                 torch.stack([starts, ends], dim=2), self.most, self.block)).double()
         offsets = scores.offsets.double()
@@ -62,6 +65,6 @@ def check_exportable(settings):
 
     :raises UserError: names the setting.
     """
-    if settings.generator != "all":
-        raise UserError("deeplab.generator=%s cannot be exported: the model's candidates are all cells of duration and "
+    if settings.generator != "all" and settings.generator not in STEPS:
+        raise UserError("deeplab.generator=%s cannot be exported: the model's candidates are cells of duration and "
                         "start; give --set deeplab.generator=all, which fits the same weights" % settings.generator)

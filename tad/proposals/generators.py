@@ -12,7 +12,7 @@ import numpy as np
 from tad.proposals.boundaries import boundary_snippets, pairs
 from tad.proposals.grid import all_proposals
 from tad.proposals.tag import fractions, tag_proposals
-from tad.proposals.windows import alternate_windows, random_segments, sliding_windows
+from tad.proposals.windows import alternate_steps, random_segments, sliding_steps, stepped_cells
 from tad.segments import lengths
 
 
@@ -35,14 +35,9 @@ def every_cell(valid, curves, settings, rng):
     return all_proposals(valid, settings.max_duration)
 
 
-def alter_window(valid, curves, settings, rng):
-    """See :func:`tad.proposals.windows.alternate_windows`."""
-    return alternate_windows(valid, settings.max_duration, settings.window_step)
-
-
-def sliding_window(valid, curves, settings, rng):
-    """See :func:`tad.proposals.windows.sliding_windows`."""
-    return sliding_windows(valid, settings.max_duration, settings.window_ratio, settings.window_overlap)
+def some_cells(valid, curves, settings, rng):
+    """See :func:`tad.proposals.windows.stepped_cells`."""
+    return stepped_cells(valid, STEPS[settings.generator](settings))
 
 
 def start_end(valid, curves, settings, rng):
@@ -68,6 +63,12 @@ def unif_rand(valid, curves, settings, rng):
     return random_segments(valid, settings.max_duration, settings.random_candidates, rng)
 
 
-GENERATORS = {"all": every_cell, "alter_window": alter_window, "sliding_window": sliding_window,
+# Starts of each duration, where candidates are a part of the grid
+STEPS = {
+    "alter_window": lambda settings: alternate_steps(settings.max_duration, settings.window_step),
+    "sliding_window": lambda settings: sliding_steps(settings.max_duration, settings.window_ratio,
+                                                     settings.window_overlap),
+}
+GENERATORS = {"all": every_cell, "alter_window": some_cells, "sliding_window": some_cells,
               "start_end": start_end, "thr_action": thr_action, "unif_rand": unif_rand}
 FROM_CURVES = ("start_end", "thr_action")  # those that look at the curves; the others take None for them

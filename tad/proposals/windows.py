@@ -7,34 +7,39 @@ from tad.proposals.grid import all_proposals
 SHORTEST = 1.0  # snippets
 
 
-def alternate_windows(snippets, max_duration, step):
-    """Every ``step``-th duration at every ``step``-th start of :func:`tad.proposals.grid.all_proposals`.
+def stepped_cells(snippets, steps):
+    """Cells of the grid (:func:`tad.proposals.grid.all_proposals`) whose starts are multiples of a step.
 
-    :param step: durations are ``step``, ``2 * step`` and so on, starts 0, ``step`` and so on; 1 leaves nothing out.
+    :param steps: int64 ``(D,)``, for durations 1 to D; with a step of 0 there is none of that duration.
     :returns: int64 ``(N, 2)``, by duration, then start.
     """
-    cells = all_proposals(snippets, max_duration)
-    return cells[(cells % step == 0).all(axis=1)]
+    cells = all_proposals(snippets, len(steps))
+    step = steps[cells[:, 1] - cells[:, 0] - 1]
+    return cells[(step > 0) & (cells[:, 0] % np.maximum(step, 1) == 0)]
 
 
-def sliding_windows(snippets, max_duration, ratio, overlap):
-    """Windows of a few durations, each sliding by the same part of its own (Shou et al., "Temporal Action Localization
-    in Untrimmed Videos via Multi-stage CNNs", 2016, section 3.1: each twice as long as the one before, overlap 0.75).
+def alternate_steps(max_duration, step):
+    """Steps for every ``step``-th duration at every ``step``-th start; a step of 1 leaves nothing out."""
+    durations = np.arange(1, max_duration + 1)
+    return np.where(durations % step == 0, step, 0)
+
+
+def sliding_steps(max_duration, ratio, overlap):
+    """Steps for windows of a few durations, each sliding by the same part of its own (Shou et al., "Temporal Action
+    Localization in Untrimmed Videos via Multi-stage CNNs", 2016, section 3.1: ratio 2, overlap 0.75).
 
     :param ratio: above 1, of a duration to the next smaller one; the longest is ``max_duration``, the others are
         rounded to snippets.
     :param overlap: part of a window that the next one covers again, below 1; windows move by whole snippets.
-    :returns: int64 ``(N, 2)``, by duration, then start.
     """
-    placed = []
-    for duration in window_durations(max_duration, ratio):
-        starts = np.arange(0, snippets - duration, max(1, int(round(duration * (1.0 - overlap)))))
-        placed.append(np.stack([starts, starts + duration], axis=1))
-    return np.concatenate(placed)
+    durations = window_durations(max_duration, ratio)
+    steps = np.zeros(max_duration, dtype=np.int64)
+    steps[durations - 1] = np.maximum(1, np.floor(durations * (1.0 - overlap) + 0.5))
+    return steps
 
 
 def window_durations(longest, ratio):
-    """Durations of :func:`sliding_windows` in snippets: int64, rising, each once."""
+    """Durations of :func:`sliding_steps` in snippets: int64, rising, each once."""
     count = int(np.floor(np.log(longest) / np.log(ratio) + 1e-9)) + 1
     return np.unique(np.floor(longest / ratio ** np.arange(count) + 0.5).astype(np.int64))
 

@@ -22,7 +22,7 @@ def test_blocks_do_not_change_the_graph(rng):
         np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)
 
 
-@pytest.mark.parametrize("generator", ["alter_window", "start_end", "thr_action", "unif_rand", "sliding_window"])
+@pytest.mark.parametrize("generator", ["start_end", "thr_action", "unif_rand"])
 def test_candidates_of_other_generators_are_refused_by_name(generator):
     with pytest.raises(UserError, match="deeplab.generator=%s cannot be exported: .*deeplab.generator=all" % generator):
         make("deeplab", "deeplab.generator=" + generator)

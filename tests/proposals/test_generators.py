@@ -21,7 +21,7 @@ def random_curves(rng, valid):
 
 
 def candidates(name, valid, curves=None, **changes):
-    return GENERATORS[name](valid, curves, settings_of(**changes), np.random.RandomState(0))
+    return GENERATORS[name](valid, curves, settings_of(generator=name, **changes), np.random.RandomState(0))
 
 
 def test_the_setting_offers_each_generator():

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from tad.proposals.grid import all_proposals
-from tad.proposals.windows import alternate_windows, random_segments, sliding_windows, window_durations
+from tad.proposals.windows import (
+    alternate_steps,
+    random_segments,
+    sliding_steps,
+    stepped_cells,
+    window_durations,
+)
 
 clips = pytest.mark.parametrize("snippets", [0, 1, 2, 9, 40])
 
@@ -15,7 +21,7 @@ clips = pytest.mark.parametrize("snippets", [0, 1, 2, 9, 40])
 def test_alternate_windows_equal_a_loop(snippets, longest, step):
     expected = [[start, start + duration] for duration in range(step, longest + 1, step)
                 for start in range(0, snippets - duration, step)]
-    found = alternate_windows(snippets, longest, step)
+    found = stepped_cells(snippets, alternate_steps(longest, step))
     assert found.dtype == np.int64 and found.tolist() == expected
     if step == 1:
         assert found.tolist() == all_proposals(snippets, longest).tolist()
@@ -30,7 +36,7 @@ def test_durations_fall_by_the_ratio(longest, ratio, expected):
 
 def test_sliding_windows_by_hand():
     """Durations 4, 2 and 1 move by half of themselves, and by a snippet at least."""
-    found = sliding_windows(7, 4, 2.0, 0.5)
+    found = stepped_cells(7, sliding_steps(4, 2.0, 0.5))
     assert found.tolist() == [[start, start + 1] for start in range(6)] + [
         [0, 2], [1, 3], [2, 4], [3, 5], [4, 6]] + [[0, 4], [2, 6]]
 
@@ -38,7 +44,7 @@ def test_sliding_windows_by_hand():
 @clips
 @pytest.mark.parametrize("overlap", [0.0, 0.75, 0.99])
 def test_sliding_windows_are_cells_that_overlap_as_asked(snippets, overlap):
-    found = sliding_windows(snippets, 16, 2.0, overlap)
+    found = stepped_cells(snippets, sliding_steps(16, 2.0, overlap))
     assert found.dtype == np.int64
     assert {tuple(row) for row in found.tolist()} <= {tuple(row) for row in all_proposals(snippets, 16).tolist()}
     for duration in (1, 2, 4, 8, 16):
