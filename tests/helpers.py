@@ -31,7 +31,9 @@ SMALL = {
 }
 # What changes a detector as much as another one would; tests of every detector take each of them
 VARIANTS = {
-    "deeplab": (("deeplab.proposal_features=mask",),),
+    "deeplab": (("deeplab.proposal_features=mask",), ("deeplab.second_stage=cnn",), ("deeplab.second_stage=graph",),
+                ("deeplab.second_stage=graph", "deeplab.neighbours_by=distance"),
+                ("deeplab.second_stage=graph", "deeplab.neighbours_by=features", "deeplab.neighbours=100")),
 }
 TINY = SHORT + SMALL["deeplab"]
 

@@ -31,6 +31,16 @@ class DeepLabSettings:
     proposal_width: int = setting(32, "channels that are sampled of a proposal", minimum=4)
     proposal_bins: int = setting(24, "bins over a proposal with its context", minimum=4)
     context: float = setting(0.5, "a proposal is widened at each end by this part of its duration", minimum=0.0)
+    second_stage: str = setting("fc", "what judges a proposal's bins: fc, a perceptron; cnn, convolutions over them; "
+                                      "graph, graph convolutions over the proposals of a clip (P-GCN)",
+                                choices=("fc", "cnn", "graph"))
+    neighbours_by: str = setting("tiou", "second_stage graph: neighbours of a proposal are those that overlap it most "
+                                         "(tiou), the nearest that do not overlap it (distance), or those whose "
+                                         "features are most similar (features)",
+                                 choices=("tiou", "distance", "features"))
+    neighbours: int = setting(8, "second_stage graph: neighbours of a proposal", minimum=1)
+    sampled_neighbours: int = setting(4, "second_stage graph: of them so many are drawn in each training step "
+                                         "(GraphSAGE, section 3.2)", minimum=1)
     samples: int = setting(96, "proposals sampled from each training window, a third from each tIoU range", minimum=3)
     candidates: int = setting(800, "proposals of a window that reach the proposal head at inference", minimum=1)
     classes_weight: float = setting(1.0, "loss: multi-label class scores of the snippets", minimum=0.0)

@@ -15,6 +15,7 @@ from tad.postprocess.fusion import ScoredProposals, mean_inside
 from tad.proposals.grid import all_proposals, best_by_boundaries
 
 MOST_PROPOSALS = 2 ** 28  # of one window: they take some 4 GiB
+MOST_NODES = 4096  # proposals of a graph: its matrices take some 0.5 GiB
 
 
 class DeepLabDetector(GridDetector):
@@ -35,12 +36,14 @@ class DeepLabDetector(GridDetector):
 
     @classmethod
     def fit(cls, settings, longest):
-        """As of every grid; the encoder needs two steps of its own."""
+        """As of every grid; the encoder needs two steps of its own, and a graph has limits."""
         length, shrink = settings.dataset.length, output_stride(settings.deeplab)
         if length < 2 * shrink:
             raise UserError("deeplab.strides shrink a clip %d times, so dataset.length must be at least %d, not %d"
                             % (shrink, 2 * shrink, length))
-        return super(DeepLabDetector, cls).fit(settings, longest)
+        settings = super(DeepLabDetector, cls).fit(settings, longest)
+        check_graph(settings.deeplab, length)
+        return settings
 
     @classmethod
     def check(cls, settings, durations):
@@ -60,6 +63,7 @@ class DeepLabDetector(GridDetector):
             raise UserError("%s asks for %.2g proposals in one window (dataset.length %d, deeplab.max_duration %d), "
                             "more than memory holds; lower them with --set"
                             % (path, proposals, length, network.max_duration))
+        check_graph(network, length)
 
     def losses(self, features, clips, rng):
         """The weighted parts of the training loss, by name; ``rng`` samples proposals."""
@@ -69,8 +73,10 @@ class DeepLabDetector(GridDetector):
         classes, boundaries, offsets, valid = (torch.from_numpy(np.stack(parts)).to(device) for parts in zip(*targets))
         valid = valid[:, None]
         output = self.network(features, valid)
-        proposals, overlaps = self._sampled(clips, rng)
-        logits = self.network.proposal_head(output.proposal_features, torch.from_numpy(proposals).to(features))
+        own = generators(rng, len(clips))
+        proposals, overlaps = self._sampled(clips, own)
+        logits = self.network.proposal_head(output.proposal_features, torch.from_numpy(proposals).to(features),
+                                            self._draws(proposals, own, features))
         overlaps = torch.from_numpy(overlaps).to(features)
         scores, weights = output.scores, self.settings
         complete = (overlaps >= POSITIVE).to(features.dtype)
@@ -85,10 +91,17 @@ class DeepLabDetector(GridDetector):
                 logits[:, 1], complete, torch.ones_like(complete)),
         }
 
-    def _sampled(self, clips, rng):
+    def _draws(self, proposals, rngs, like):
+        """What the second stage draws neighbours by, of each clip; None where there are no neighbours."""
+        if self.settings.second_stage != "graph":
+            return None
+        counts = np.bincount(proposals[:, 0].astype(np.int64), minlength=len(rngs))
+        return [torch.from_numpy(own.random_sample((count, count))).to(like) for own, count in zip(rngs, counts)]
+
+    def _sampled(self, clips, rngs):
         """Proposals ``(N, 3)`` of all clips that the step learns from, and their tIoU ``(N,)``."""
         chosen, overlaps = [], []
-        for index, (clip, own) in enumerate(zip(clips, generators(rng, len(clips)))):
+        for index, (clip, own) in enumerate(zip(clips, rngs)):
             candidates = all_proposals(clip.valid, self.settings.max_duration)
             overlap = best_tiou(candidates, clip.segments)
             sample = balanced_sample(overlap, self.settings.samples, own)
@@ -124,6 +137,20 @@ class DeepLabDetector(GridDetector):
 def output_stride(deeplab):
     """Snippets to one step of the encoder: :class:`tad.config.DeepLabSettings` -> int."""
     return int(np.prod(deeplab.strides))
+
+
+def check_graph(deeplab, length):
+    """Refuse a graph of more proposals than memory holds, or one that draws more neighbours than there are."""
+    if deeplab.second_stage != "graph":
+        return
+    nodes = min(max(deeplab.candidates, deeplab.samples), length * min(length, deeplab.max_duration or length))
+    if nodes > MOST_NODES:
+        raise UserError("deeplab.second_stage graph compares each of up to %d proposals of a clip with each other; "
+                        "set deeplab.candidates (%d) and deeplab.samples (%d) to %d or less"
+                        % (nodes, deeplab.candidates, deeplab.samples, MOST_NODES))
+    if deeplab.sampled_neighbours > deeplab.neighbours:
+        raise UserError("deeplab.sampled_neighbours (%d) are drawn of deeplab.neighbours (%d) and cannot be more; "
+                        "lower the one or raise the other" % (deeplab.sampled_neighbours, deeplab.neighbours))
 
 
 def check_rates(deeplab, length):

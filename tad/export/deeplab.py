@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 
+from tad.errors import UserError
 from tad.export.align1d import block_size
 from tad.export.base import SHORTEST, Graph
 from tad.export.grid import best_cells, mean_inside, proposal_count
@@ -18,6 +19,7 @@ class DeepLabGraph(Graph):
         super(DeepLabGraph, self).__init__()
         self.network = detector.network
         self.settings = settings = detector.settings
+        check_exportable(settings)
         self.most = samples_of_a_bin(settings)
         self.block = block_size(length, settings.proposal_bins, self.most)
         # With fewer steps in the encoder, what its normalization divides by is mostly rounding
@@ -39,6 +41,16 @@ class DeepLabGraph(Graph):
         found = torch.stack([low, high], dim=2)
         classes = mean_inside(torch.sigmoid(scores.classes).double() * real, found)
         return found, classes, product, quality[..., 0], quality[..., 1], proposal_count(product)
+
+
+def check_exportable(settings):
+    """Refuse what rounding decides.
+
+    :raises UserError: names the setting and the reason.
+    """
+    if settings.second_stage == "graph":
+        raise UserError("a detector with deeplab.second_stage graph cannot be exported: where rounding takes another "
+                        "last candidate, neighbours and so scores of others change; train one with fc or cnn")
 
 
 def samples_of_a_bin(settings):

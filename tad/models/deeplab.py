@@ -11,7 +11,7 @@ from tad.models.encoder import Encoder
 from tad.models.heads import ProposalHead, SnippetHead, SnippetScores
 from tad.models.layers import conv_norm_relu, initialize, resize
 from tad.models.proposal_features import SAMPLINGS
-from tad.models.second_stage import FullyConnected
+from tad.models.second_stage import SECOND_STAGES
 
 
 class DeepLabOutput(NamedTuple):
@@ -39,7 +39,8 @@ class DeepLab(nn.Module):
         self.snippet_head = SnippetHead(width, classes)
         self.proposal_head = ProposalHead(
             conv_norm_relu(width, settings.proposal_width), SAMPLINGS[settings.proposal_features](settings),
-            FullyConnected(settings.proposal_width, settings.proposal_bins, width, dropout, outputs=2))
+            SECOND_STAGES[settings.second_stage](settings, settings.proposal_width, settings.proposal_bins, width,
+                                                 dropout, 2))
         initialize(self, rare_outputs=(self.snippet_head.classes, self.snippet_head.boundaries))
 
     def forward(self, features, valid):

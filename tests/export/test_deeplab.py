@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from tad import compat
+from tad.errors import UserError
 from tests.export.test_every_graph import make, make_clips
 
 pytestmark = pytest.mark.skipif(not compat.exports_onnx(), reason="tad export needs PyTorch 2.6")
+
+
+def test_a_graph_of_proposals_is_refused_by_its_setting():
+    with pytest.raises(UserError, match="deeplab.second_stage graph cannot be exported: .*; train one with fc or cnn"):
+        make("deeplab", "deeplab.second_stage=graph")
 
 
 def test_blocks_do_not_change_the_graph(rng):
