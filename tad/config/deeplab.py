@@ -41,6 +41,20 @@ class DeepLabSettings:
     neighbours: int = setting(8, "second_stage graph: neighbours of a proposal", minimum=1)
     sampled_neighbours: int = setting(4, "second_stage graph: of them so many are drawn in each training step "
                                          "(GraphSAGE, section 3.2)", minimum=1)
+    generator: str = setting("all", "candidates, in training and inference: all cells of duration and start, fewer of "
+                                    "them, random segments, or what the curves say (docs/detectors.md)",
+                             choices=("all", "alter_window", "sliding_window", "start_end", "thr_action", "unif_rand"))
+    window_step: int = setting(2, "generator alter_window: every so many durations and starts", minimum=1)
+    window_ratio: float = setting(2.0, "generator sliding_window: each duration to the next smaller one (Shou et al., "
+                                       "2016, section 3.1)", minimum=1.05)
+    window_overlap: float = setting(0.75, "generator sliding_window: part of a window that the next one covers again "
+                                          "(Shou et al.)", minimum=0.0, maximum=0.99)
+    peak_fraction: float = setting(0.5, "generator start_end: boundaries above this part of the highest count beside "
+                                        "the peaks (the authors' code of BSN)", minimum=0.0, maximum=1.0)
+    threshold_step: float = setting(0.05, "generator thr_action: step of TAG's levels and tolerances (SSN, section 5)",
+                                    minimum=0.01, maximum=0.5)
+    random_candidates: int = setting(1000, "generator unif_rand: random segments of a window", minimum=1,
+                                     maximum=100000)
     samples: int = setting(96, "proposals sampled from each training window, a third from each tIoU range", minimum=3)
     candidates: int = setting(800, "proposals of a window that reach the proposal head at inference", minimum=1)
     classes_weight: float = setting(1.0, "loss: multi-label class scores of the snippets", minimum=0.0)

@@ -6,13 +6,15 @@ import torch
 from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou, generators
 from tad.assignment.snippets import snippet_targets
 from tad.config import DeepLabSettings
-from tad.detectors.base import probabilities, valid_mask
+from tad.detectors.base import out_of_reach, probabilities, valid_mask
 from tad.detectors.grid import GridDetector
 from tad.errors import UserError
 from tad.losses import functional as losses
 from tad.models.deeplab import DeepLab
+from tad.postprocess.contrast import contrast
 from tad.postprocess.fusion import ScoredProposals, mean_inside
-from tad.proposals.grid import all_proposals, best_by_boundaries
+from tad.proposals.generators import FROM_CURVES, GENERATORS, Curves
+from tad.proposals.grid import best_by_boundaries, nearest_snippets
 
 MOST_PROPOSALS = 2 ** 28  # of one window: they take some 4 GiB
 MOST_NODES = 4096  # proposals of a graph: its matrices take some 0.5 GiB
@@ -33,23 +35,33 @@ class DeepLabDetector(GridDetector):
         self.network = DeepLab(channels, classes, settings.deeplab)
         self.classes = classes
         self.settings = settings.deeplab
+        self.seed = settings.seed
 
     @classmethod
     def fit(cls, settings, longest):
-        """As of every grid; the encoder needs two steps of its own, and a graph has limits."""
+        """As of every grid; the encoder needs two steps of its own, the generator a duration, a graph limits."""
         length, shrink = settings.dataset.length, output_stride(settings.deeplab)
         if length < 2 * shrink:
             raise UserError("deeplab.strides shrink a clip %d times, so dataset.length must be at least %d, not %d"
                             % (shrink, 2 * shrink, length))
         settings = super(DeepLabDetector, cls).fit(settings, longest)
-        check_graph(settings.deeplab, length)
+        check_graph(settings.deeplab)
+        deeplab = settings.deeplab
+        if deeplab.generator == "alter_window" and deeplab.window_step > deeplab.max_duration:
+            raise UserError("deeplab.window_step (%d) must not be above deeplab.max_duration (%d): no candidate would "
+                            "be left" % (deeplab.window_step, deeplab.max_duration))
         return settings
 
     @classmethod
     def check(cls, settings, durations):
-        """As of every grid, and atrous rates longer than the clip."""
+        """As of every grid, atrous rates longer than the clip, and actions shorter than any candidate."""
         super(DeepLabDetector, cls).check(settings, durations)
         check_rates(settings.deeplab, settings.dataset.length)
+        if settings.deeplab.generator == "alter_window":
+            step = settings.deeplab.window_step
+            out_of_reach(durations < 0.5 * step, "last less than half of the shortest candidate (deeplab.window_step: "
+                         "%d snippets)" % step, durations, "set deeplab.window_step to %d or less"
+                         % max(1, int(2 * durations.min())))
 
     @staticmethod
     def check_stored(settings, weights, path):
@@ -63,7 +75,7 @@ class DeepLabDetector(GridDetector):
             raise UserError("%s asks for %.2g proposals in one window (dataset.length %d, deeplab.max_duration %d), "
                             "more than memory holds; lower them with --set"
                             % (path, proposals, length, network.max_duration))
-        check_graph(network, length)
+        check_graph(network)
 
     def losses(self, features, clips, rng):
         """The weighted parts of the training loss, by name; ``rng`` samples proposals."""
@@ -73,8 +85,9 @@ class DeepLabDetector(GridDetector):
         classes, boundaries, offsets, valid = (torch.from_numpy(np.stack(parts)).to(device) for parts in zip(*targets))
         valid = valid[:, None]
         output = self.network(features, valid)
+        curves = self._curves(output.scores, clips) if self.settings.generator in FROM_CURVES else [None] * len(clips)
         own = generators(rng, len(clips))
-        proposals, overlaps = self._sampled(clips, own)
+        proposals, overlaps = self._sampled(clips, curves, own)
         logits = self.network.proposal_head(output.proposal_features, torch.from_numpy(proposals).to(features),
                                             self._draws(proposals, own, features))
         overlaps = torch.from_numpy(overlaps).to(features)
@@ -98,11 +111,21 @@ class DeepLabDetector(GridDetector):
         counts = np.bincount(proposals[:, 0].astype(np.int64), minlength=len(rngs))
         return [torch.from_numpy(own.random_sample((count, count))).to(like) for own, count in zip(rngs, counts)]
 
-    def _sampled(self, clips, rngs):
+    def _curves(self, scores, clips):
+        """:class:`tad.proposals.generators.Curves` of each clip, without gradients."""
+        classes, boundaries = probabilities(scores.classes.detach()), probabilities(scores.boundaries.detach())
+        # Whatever action it is that happens: the highest of the classes
+        return [Curves(own[:, :clip.valid], own[:, :clip.valid].max(axis=0), *sides[:, :clip.valid])
+                for own, sides, clip in zip(classes, boundaries, clips)]
+
+    def _candidates(self, valid, curves, rng):
+        return GENERATORS[self.settings.generator](valid, curves, self.settings, rng)
+
+    def _sampled(self, clips, curves, rngs):
         """Proposals ``(N, 3)`` of all clips that the step learns from, and their tIoU ``(N,)``."""
         chosen, overlaps = [], []
-        for index, (clip, own) in enumerate(zip(clips, rngs)):
-            candidates = all_proposals(clip.valid, self.settings.max_duration)
+        for index, (clip, seen, own) in enumerate(zip(clips, curves, rngs)):
+            candidates = self._candidates(clip.valid, seen, own)
             overlap = best_tiou(candidates, clip.segments)
             sample = balanced_sample(overlap, self.settings.samples, own)
             batch = np.full((len(sample), 1), index)
@@ -113,25 +136,32 @@ class DeepLabDetector(GridDetector):
     def propose(self, features, clips):
         """Scored proposals of each clip: list of :class:`tad.postprocess.fusion.ScoredProposals`."""
         output = self.network(features, valid_mask(clips, features))
-        classes, boundaries = probabilities(output.scores.classes), probabilities(output.scores.boundaries)
         offsets = output.scores.offsets.cpu().numpy().astype(np.float64)
-        return [self._decode(index, clip.valid, classes[index], boundaries[index], offsets[index],
-                             output.proposal_features) for index, clip in enumerate(clips)]
+        return [self._decode(index, clip.valid, curves, offsets[index], output.proposal_features)
+                for index, (clip, curves) in enumerate(zip(clips, self._curves(output.scores, clips)))]
 
-    def _decode(self, index, valid, classes, boundaries, offsets, features):
-        starts, ends = boundaries[:, :valid]
-        candidates = all_proposals(valid, self.settings.max_duration)
-        candidates = candidates[best_by_boundaries(candidates, starts, ends, self.settings.candidates)]
+    def _decode(self, index, valid, curves, offsets, features):
+        # The same random candidates at every call
+        candidates = self._candidates(valid, curves, np.random.RandomState(self.seed))
+        candidates = candidates[self._best(candidates, nearest_snippets(candidates, valid), curves)]
         rois = np.concatenate([np.full((len(candidates), 1), index), candidates], axis=1)
         logits = self.network.proposal_head(features, torch.from_numpy(rois).to(features))
         quality = probabilities(logits)
-        segments = candidates + np.stack([offsets[0][candidates[:, 0]], offsets[1][candidates[:, 1]]], axis=1)
+        # Offsets lead from a snippet's centre
+        cells = nearest_snippets(candidates, valid)
+        segments = cells + np.stack([offsets[0][cells[:, 0]], offsets[1][cells[:, 1]]], axis=1)
         segments[:, 1] = np.maximum(segments[:, 1], segments[:, 0] + 0.1)
-        product = starts[candidates[:, 0]] * ends[candidates[:, 1]]
-        # Whatever action it is that happens: the highest of the classes
-        curves = np.stack([classes[:, :valid].max(axis=0), starts, ends])
-        return ScoredProposals(segments, mean_inside(classes[:, :valid], segments), product,
-                               quality[:, 0], quality[:, 1], curves)
+        product = curves.starts[cells[:, 0]] * curves.ends[cells[:, 1]]
+        return ScoredProposals(segments, mean_inside(curves.classes, segments), product, quality[:, 0], quality[:, 1],
+                               np.stack([curves.actionness, curves.starts, curves.ends]))
+
+    def _best(self, candidates, cells, curves):
+        """Indices of the candidates that the proposal head judges, best first."""
+        count = self.settings.candidates
+        if self.settings.generator == "thr_action":
+            ranked = contrast(np.concatenate([curves.classes, curves.actionness[None]]), candidates)
+            return np.argsort(-ranked, kind="mergesort")[:count]
+        return best_by_boundaries(cells, curves.starts, curves.ends, count)
 
 
 def output_stride(deeplab):
@@ -139,15 +169,14 @@ def output_stride(deeplab):
     return int(np.prod(deeplab.strides))
 
 
-def check_graph(deeplab, length):
+def check_graph(deeplab):
     """Refuse a graph of more proposals than memory holds, or one that draws more neighbours than there are."""
     if deeplab.second_stage != "graph":
         return
-    nodes = min(max(deeplab.candidates, deeplab.samples), length * min(length, deeplab.max_duration or length))
-    if nodes > MOST_NODES:
-        raise UserError("deeplab.second_stage graph compares each of up to %d proposals of a clip with each other; "
-                        "set deeplab.candidates (%d) and deeplab.samples (%d) to %d or less"
-                        % (nodes, deeplab.candidates, deeplab.samples, MOST_NODES))
+    if max(deeplab.candidates, deeplab.samples) > MOST_NODES:
+        raise UserError("deeplab.second_stage graph compares all proposals of a clip with each other; set "
+                        "deeplab.candidates (%d) and deeplab.samples (%d) to %d or less"
+                        % (deeplab.candidates, deeplab.samples, MOST_NODES))
     if deeplab.sampled_neighbours > deeplab.neighbours:
         raise UserError("deeplab.sampled_neighbours (%d) are drawn of deeplab.neighbours (%d) and cannot be more; "
                         "lower the one or raise the other" % (deeplab.sampled_neighbours, deeplab.neighbours))

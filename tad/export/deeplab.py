@@ -17,9 +17,9 @@ class DeepLabGraph(Graph):
 
     def __init__(self, detector, length):
         super(DeepLabGraph, self).__init__()
+        check_exportable(detector.settings)
         self.network = detector.network
         self.settings = settings = detector.settings
-        check_exportable(settings)
         self.most = samples_of_a_bin(settings)
         self.block = block_size(length, settings.proposal_bins, self.most)
         # With fewer steps in the encoder, what its normalization divides by is mostly rounding
@@ -44,13 +44,16 @@ class DeepLabGraph(Graph):
 
 
 def check_exportable(settings):
-    """Refuse what rounding decides.
+    """Refuse what no graph of tensors does, or does otherwise as soon as rounding differs.
 
-    :raises UserError: names the setting and the reason.
+    :raises UserError: names the setting.
     """
+    if settings.generator != "all":
+        raise UserError("deeplab.generator=%s cannot be exported: the model's candidates are all cells of duration and "
+                        "start; give --set deeplab.generator=all, which fits the same weights" % settings.generator)
     if settings.second_stage == "graph":
-        raise UserError("a detector with deeplab.second_stage graph cannot be exported: where rounding takes another "
-                        "last candidate, neighbours and so scores of others change; train one with fc or cnn")
+        raise UserError("deeplab.second_stage=graph cannot be exported: where rounding takes another last candidate, "
+                        "neighbours and so scores of others change; train one with fc or cnn")
 
 
 def samples_of_a_bin(settings):

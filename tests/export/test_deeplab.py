@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(not compat.exports_onnx(), reason="tad export ne
 
 
 def test_a_graph_of_proposals_is_refused_by_its_setting():
-    with pytest.raises(UserError, match="deeplab.second_stage graph cannot be exported: .*; train one with fc or cnn"):
+    with pytest.raises(UserError, match="deeplab.second_stage=graph cannot be exported: .*; train one with fc or cnn"):
         make("deeplab", "deeplab.second_stage=graph")
 
 
@@ -25,3 +25,9 @@ def test_blocks_do_not_change_the_graph(rng):
         parts = graph(features, torch.tensor([32]))
     for one, other in zip(whole, parts):
         np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("generator", ["alter_window", "start_end", "thr_action", "unif_rand", "sliding_window"])
+def test_candidates_of_other_generators_are_refused_by_name(generator):
+    with pytest.raises(UserError, match="deeplab.generator=%s cannot be exported: .*deeplab.generator=all" % generator):
+        make("deeplab", "deeplab.generator=" + generator)
