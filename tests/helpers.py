@@ -34,7 +34,8 @@ VARIANTS = {
     "deeplab": (("deeplab.proposal_features=mask",), ("deeplab.second_stage=cnn",), ("deeplab.second_stage=graph",),
                 ("deeplab.second_stage=graph", "deeplab.neighbours_by=distance"),
                 ("deeplab.second_stage=graph", "deeplab.neighbours_by=features", "deeplab.neighbours=100"),
-                ("deeplab.generator=start_end",), ("deeplab.generator=thr_action", "deeplab.threshold_step=0.1"),
+                ("deeplab.atrous_graph=true",), ("deeplab.generator=start_end",),
+                ("deeplab.generator=thr_action", "deeplab.threshold_step=0.1"),
                 ("deeplab.generator=unif_rand",)),
 }
 TINY = SHORT + SMALL["deeplab"]

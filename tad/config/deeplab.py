@@ -17,6 +17,8 @@ class DeepLabSettings:
     kernel: int = setting(3, "kernel size of the encoder's convolutions", minimum=1, odd=True)
     atrous_rates: Tuple[int, ...] = setting((2, 4, 8), "rates of the parallel atrous convolutions, in encoder steps",
                                             minimum=1)
+    atrous_graph: bool = setting(False, "beside the atrous convolutions, join each encoder step with the steps whose "
+                                        "features are nearest (GCNeXt of G-TAD)")
     dropout: float = setting(0.2, "dropout before the classifiers and inside the proposal head",
                              minimum=0.0, maximum=0.95)
     input_dropout: float = setting(0.0, "dropout of whole input channels", minimum=0.0, maximum=0.95)
@@ -24,7 +26,7 @@ class DeepLabSettings:
                                      minimum=0.5)
     max_duration: Optional[int] = setting(None, "longest proposal in snippets", minimum=1)
     proposal_features: str = setting("align", "how a proposal's features are sampled: align, the means of bins by "
-                                              "Align1D (G-TAD, section 3.4); mask, BMN's sampling mask (section 3.2)",
+                                              "Align1D (G-TAD, section 3.4); mask, the mask of BMN's layer",
                                      choices=("align", "mask"))
     mask_samples: int = setting(3, "points of a bin with proposal_features mask (3 in BMN's code)",
                                 minimum=1, maximum=64)
@@ -40,7 +42,7 @@ class DeepLabSettings:
                                  choices=("tiou", "distance", "features"))
     neighbours: int = setting(8, "second_stage graph: neighbours of a proposal", minimum=1)
     sampled_neighbours: int = setting(4, "second_stage graph: of them so many are drawn in each training step "
-                                         "(GraphSAGE, section 3.2)", minimum=1)
+                                         "(GraphSAGE, section 3.1)", minimum=1)
     generator: str = setting("all", "candidates, in training and inference: all cells of duration and start, fewer of "
                                     "them, random segments, or what the curves say (docs/detectors.md)",
                              choices=("all", "alter_window", "sliding_window", "start_end", "thr_action", "unif_rand"))

@@ -17,7 +17,7 @@ from tad.proposals.generators import FROM_CURVES, GENERATORS, Curves
 from tad.proposals.grid import best_by_boundaries, nearest_snippets
 
 MOST_PROPOSALS = 2 ** 28  # of one window: they take some 4 GiB
-MOST_NODES = 4096  # proposals of a graph: its matrices take some 0.5 GiB
+MOST_NODES = 4096  # of a graph: its matrices take some 0.5 GiB
 
 
 class DeepLabDetector(GridDetector):
@@ -45,7 +45,7 @@ class DeepLabDetector(GridDetector):
             raise UserError("deeplab.strides shrink a clip %d times, so dataset.length must be at least %d, not %d"
                             % (shrink, 2 * shrink, length))
         settings = super(DeepLabDetector, cls).fit(settings, longest)
-        check_graph(settings.deeplab)
+        check_graphs(settings.deeplab, length)
         deeplab = settings.deeplab
         if deeplab.generator == "alter_window" and deeplab.window_step > deeplab.max_duration:
             raise UserError("deeplab.window_step (%d) must not be above deeplab.max_duration (%d): no candidate would "
@@ -75,7 +75,7 @@ class DeepLabDetector(GridDetector):
             raise UserError("%s asks for %.2g proposals in one window (dataset.length %d, deeplab.max_duration %d), "
                             "more than memory holds; lower them with --set"
                             % (path, proposals, length, network.max_duration))
-        check_graph(network)
+        check_graphs(network, length)
 
     def losses(self, features, clips, rng):
         """The weighted parts of the training loss, by name; ``rng`` samples proposals."""
@@ -169,8 +169,12 @@ def output_stride(deeplab):
     return int(np.prod(deeplab.strides))
 
 
-def check_graph(deeplab):
-    """Refuse a graph of more proposals than memory holds, or one that draws more neighbours than there are."""
+def check_graphs(deeplab, length):
+    """Refuse graphs of more nodes than memory holds, and one that draws more neighbours than there are."""
+    stride = output_stride(deeplab)
+    if deeplab.atrous_graph and length > MOST_NODES * stride:
+        raise UserError("deeplab.atrous_graph compares all steps of the encoder with each other; set dataset.length "
+                        "(%d) to %d or less" % (length, MOST_NODES * stride))
     if deeplab.second_stage != "graph":
         return
     if max(deeplab.candidates, deeplab.samples) > MOST_NODES:

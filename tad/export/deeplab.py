@@ -54,6 +54,9 @@ def check_exportable(settings):
     if settings.second_stage == "graph":
         raise UserError("deeplab.second_stage=graph cannot be exported: where rounding takes another last candidate, "
                         "neighbours and so scores of others change; train one with fc or cnn")
+    if settings.atrous_graph:
+        raise UserError("deeplab.atrous_graph=true cannot be exported: which steps are nearest is decided by rounding "
+                        "where distances are nearly equal; train one with false")
 
 
 def samples_of_a_bin(settings):

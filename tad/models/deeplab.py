@@ -34,7 +34,7 @@ class DeepLab(nn.Module):
         width, dropout = settings.width, settings.dropout
         self.input_dropout = nn.Dropout2d(settings.input_dropout)
         self.encoder = Encoder(channels, width, settings.strides, settings.blocks, settings.kernel)
-        self.pyramid = AtrousPyramid(width, settings.atrous_rates, dropout)
+        self.pyramid = AtrousPyramid(width, settings.atrous_rates, dropout, settings.atrous_graph)
         self.decoder = Decoder(width, dropout)
         self.snippet_head = SnippetHead(width, classes)
         self.proposal_head = ProposalHead(

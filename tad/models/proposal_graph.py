@@ -8,24 +8,24 @@ and matrices ``(B, N, N)``, in which row ``i`` is about the neighbours of node `
 import torch
 from torch import nn
 
-NEVER = float("-inf")  # how close what can be no neighbour is
+from tad.models.nearest import mean_of, nearest, others, unless
 
 
 def by_tiou(values, segments):
-    """tIoU with each other proposal that overlaps (P-GCN, section 3.2: contextual edges)."""
+    """tIoU with each other proposal that overlaps (P-GCN: contextual edges)."""
     shared, union = _shared(segments)
-    return _unless(shared <= 0, shared / union)
+    return unless(shared <= 0, shared / union)
 
 
 def by_distance(values, segments):
     """Nearness to each proposal that does not overlap, distance of centres over union (P-GCN: surrounding edges)."""
     shared, union = _shared(segments)
     centres = segments.mean(dim=2)
-    return _unless(shared > 0, -(centres[:, :, None] - centres[:, None]).abs() / union)
+    return unless(shared > 0, -(centres[:, :, None] - centres[:, None]).abs() / union)
 
 
 def by_features(values, segments):
-    """Cosine of the features of any two proposals, by which P-GCN weighs its edges (section 3.2)."""
+    """Cosine of the features of any two proposals, by which P-GCN weighs its edges."""
     unit = values / values.norm(dim=2, keepdim=True).clamp(min=1e-6)
     return unit.matmul(unit.transpose(1, 2))
 
@@ -33,26 +33,12 @@ def by_features(values, segments):
 CLOSENESS = {"tiou": by_tiou, "distance": by_distance, "features": by_features}
 
 
-def nearest(closeness, count):
-    """1 for the ``count`` closest of each row and those as close as the last of them, 0 elsewhere: ``(B, N, N)``.
-
-    All of several equal ones are taken, so that the order of nodes is of no importance. :data:`NEVER` is never taken.
-    """
-    last = closeness.topk(min(count, closeness.size(2)), dim=2)[0][:, :, -1:]
-    return (closeness >= last).to(closeness.dtype) * (closeness > NEVER).to(closeness.dtype)
-
-
-def mean_of(chosen):
-    """Weights with which a product takes the mean over the 1s of each row; 0 in rows without any."""
-    return chosen / chosen.sum(dim=2, keepdim=True).clamp(min=1)
-
-
 class Neighbours(nn.Module):
     """The weights with which a proposal takes the mean of its neighbours.
 
     :param by: key of :data:`CLOSENESS`. :param count: neighbours of a proposal, more where several are equally close.
     :param sampled: of these so many are drawn in training (GraphSAGE: Hamilton et al., "Inductive Representation
-        Learning on Large Graphs", NIPS 2017, section 3.2).
+        Learning on Large Graphs", NIPS 2017, section 3.1).
     """
 
     def __init__(self, by, count, sampled):
@@ -64,11 +50,10 @@ class Neighbours(nn.Module):
 
         :param draws: random numbers ``(B, N, N)`` by which neighbours are drawn; None takes all.
         """
-        itself = torch.eye(real.size(1), dtype=real.dtype, device=real.device)
-        able = real[:, :, None] * real[:, None] * (1 - itself)
-        chosen = nearest(_unless(able < 1, self.closeness(values.detach(), segments)), self.count)
+        able = real[:, :, None] * others(real)
+        chosen = nearest(unless(able < 1, self.closeness(values.detach(), segments)), self.count)
         if draws is not None:
-            chosen = nearest(_unless(chosen < 1, draws), self.sampled)
+            chosen = nearest(unless(chosen < 1, draws), self.sampled)
         return mean_of(chosen)
 
 
@@ -91,7 +76,3 @@ def _shared(segments):
     shared = torch.min(ends[:, :, None], ends[:, None]) - torch.max(starts[:, :, None], starts[:, None])
     shared, lengths = shared.clamp(min=0), ends - starts
     return shared, (lengths[:, :, None] + lengths[:, None] - shared).clamp(min=1e-6)
-
-
-def _unless(condition, closeness):
-    return torch.where(condition, torch.full_like(closeness, NEVER), closeness)

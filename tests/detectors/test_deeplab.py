@@ -116,11 +116,12 @@ def test_neighbours_are_drawn_for_each_clip_from_its_own_numbers(rng):
 @pytest.mark.parametrize("assignments, told", [
     (("deeplab.sampled_neighbours=9",), "deeplab.sampled_neighbours .9. are drawn of deeplab.neighbours .8."),
     (("deeplab.candidates=5000",), "compares all proposals .* set deeplab.candidates .5000."),
-    (("deeplab.samples=4097",), "deeplab.samples .4097. to 4096 or less")])
+    (("deeplab.samples=4097",), "deeplab.samples .4097. to 4096 or less"),
+    (("dataset.length=16386",), "deeplab.atrous_graph .* set dataset.length .16386. to 16384 or less")])
 def test_graphs_that_cannot_be_are_refused(assignments, told):
     settings = tiny_settings(*assignments)
     DETECTORS["deeplab"].fit(settings, 12.0)
-    settings = tiny_settings("deeplab.second_stage=graph", *assignments)
+    settings = tiny_settings("deeplab.second_stage=graph", "deeplab.atrous_graph=true", *assignments)
     with pytest.raises(UserError, match=told):
         DETECTORS["deeplab"].fit(settings, 12.0)
     with pytest.raises(UserError, match=told):
