@@ -26,7 +26,7 @@ from tad.evaluation.thresholds import parse_thresholds
 from tad.files import write_json
 from tad.pipeline import infer_run, train_run
 from tad.segments import tiou
-from tad.settings import load_settings
+from tad.settings import load_settings, override_settings
 
 # The first five are the default and what an older code base is suspected of having done otherwise
 OPTIONS = {
@@ -49,6 +49,7 @@ OPTIONS = {
     "classification": ("deeplab.score=classification",),
 }
 DIFFERENCES = list(OPTIONS)[:5]
+NOT_LEARNED = ("deeplab.end_shift", "deeplab.score", "deeplab.candidates")  # rows may share a training but for these
 HEAD = ("option", "settings", "mAP " + hapt.RANGES[0], "mAP " + hapt.RANGES[1], "candidates", "recall of candidates",
         "parameters", "CPU s")
 
@@ -63,10 +64,10 @@ def main():
                         help="for every row, such as train.steps=200")
     parser.add_argument("--output", default=os.path.join("runs", "deeplab_options"), help="folder of the runs")
     options = parser.parse_args()
-    rows = []
+    rows, trained = [], {}
     print(line(HEAD) + "\n" + line(["---"] * len(HEAD)), flush=True)
     for name in options.options:
-        row = measure(name, options)
+        row = measure(name, options, trained)
         rows.append(dict(zip(HEAD, row)))
         print(line(row), flush=True)
     write_json(os.path.join(options.output, "rows.json"),
@@ -85,19 +86,27 @@ def assignments_of(name):
     return list(OPTIONS.get(name, name.split(",")))
 
 
-def measure(name, options):
-    """Train, detect and score with one row's settings: the cells of its line."""
+def measure(name, options, trained):
+    """Train, detect and score with one row's settings: the cells of its line.
+
+    :param trained: run folder and CPU seconds of each training so far, by its settings; gets another one if need be.
+    """
     own = assignments_of(name)
-    settings = load_settings(hapt.config_of(options.recipe), options.assignments + own + ["seed=%d" % options.seed])
-    folder = os.path.join(options.output, name.replace("=", "-").replace(",", "_"))
-    busy = time.process_time()
-    train_run(settings, folder)
-    busy = time.process_time() - busy
-    detections, _, trained = infer_run(folder)
+    learned = tuple(each for each in own if each.partition("=")[0] not in NOT_LEARNED)
+    settings = load_settings(hapt.config_of(options.recipe),
+                             options.assignments + list(learned) + ["seed=%d" % options.seed])
+    if learned not in trained:
+        folder = os.path.join(options.output, "_".join(learned).replace("=", "-") or "default")
+        busy = time.process_time()
+        train_run(settings, folder)
+        trained[learned] = folder, time.process_time() - busy
+    folder, busy = trained[learned]
+    detections, _, found = infer_run(folder, os.path.join(folder, name.replace("=", "-") + ".json"),
+                                     override=lambda kept: override_settings(kept, own))
     averages = [evaluate(settings.dataset.annotations, detections, tious, settings.dataset.test_subset)["average_mAP"]
                 for tious in hapt.RANGES]
-    count, recall = candidates_of(trained)
-    parameters = sum(parameter.numel() for parameter in trained.detector.parameters())
+    count, recall = candidates_of(found)
+    parameters = sum(parameter.numel() for parameter in found.detector.parameters())
     return [name if name in OPTIONS else "", " ".join("`%s`" % each for each in own)] + [
         "%.3f" % average for average in averages] + ["%.0f" % count, "%.3f" % recall, str(parameters), "%.0f" % busy]
 

@@ -17,6 +17,8 @@ class DeepLabSettings:
     kernel: int = setting(3, "kernel size of the encoder's convolutions", minimum=1, odd=True)
     atrous_rates: Tuple[int, ...] = setting((2, 4, 8), "rates of the parallel atrous convolutions, in encoder steps",
                                             minimum=1)
+    atrous_graph: bool = setting(False, "beside the atrous convolutions, join each encoder step with the steps whose "
+                                        "features are nearest (GCNeXt of G-TAD)")
     dropout: float = setting(0.2, "dropout before the classifiers and inside the proposal head",
                              minimum=0.0, maximum=0.95)
     input_dropout: float = setting(0.0, "dropout of whole input channels", minimum=0.0, maximum=0.95)
@@ -26,13 +28,23 @@ class DeepLabSettings:
                                      "decoder", minimum=0, maximum=8)
     max_duration: Optional[int] = setting(None, "longest proposal in snippets", minimum=1)
     proposal_features: str = setting("align", "how a proposal's features are sampled: align, the means of bins by "
-                                              "Align1D (G-TAD, section 3.4); mask, BMN's sampling mask (section 3.2)",
+                                              "Align1D (G-TAD, section 3.4); mask, the mask of BMN's layer",
                                      choices=("align", "mask"))
     mask_samples: int = setting(3, "points of a bin with proposal_features mask (3 in BMN's code)",
                                 minimum=1, maximum=64)
     proposal_width: int = setting(32, "channels that are sampled of a proposal", minimum=4)
     proposal_bins: int = setting(24, "bins over a proposal with its context", minimum=4)
     context: float = setting(0.5, "a proposal is widened at each end by this part of its duration", minimum=0.0)
+    second_stage: str = setting("fc", "what judges a proposal's bins: fc, a perceptron; cnn, convolutions over them; "
+                                      "graph, graph convolutions over the proposals of a clip (P-GCN)",
+                                choices=("fc", "cnn", "graph"))
+    neighbours_by: str = setting("tiou", "second_stage graph: neighbours of a proposal are those that overlap it most "
+                                         "(tiou), the nearest that do not overlap it (distance), or those whose "
+                                         "features are most similar (features)",
+                                 choices=("tiou", "distance", "features"))
+    neighbours: int = setting(8, "second_stage graph: neighbours of a proposal", minimum=1)
+    sampled_neighbours: int = setting(4, "second_stage graph: of them so many are drawn in each training step "
+                                         "(GraphSAGE, section 3.1)", minimum=1)
     generator: str = setting("all", "candidates, in training and inference: all cells of duration and start, fewer of "
                                     "them, random segments, or what the curves say (docs/detectors.md)",
                              choices=("all", "alter_window", "sliding_window", "start_end", "thr_action", "unif_rand"))

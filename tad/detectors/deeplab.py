@@ -19,6 +19,7 @@ from tad.proposals.grid import best_by_boundaries, nearest_snippets
 
 SHORTEST_DETECTION = 0.1  # snippets
 MOST_PROPOSALS = 2 ** 28  # of one window: they take some 4 GiB
+MOST_NODES = 4096  # of a graph: its matrices take some 0.5 GiB
 
 
 class DeepLabDetector(GridDetector):
@@ -41,12 +42,13 @@ class DeepLabDetector(GridDetector):
 
     @classmethod
     def fit(cls, settings, longest):
-        """As of every grid; the encoder needs two steps of its own, and candidates a duration."""
+        """As of every grid; the encoder needs two steps of its own, candidates a duration, a graph limits."""
         length, shrink = settings.dataset.length, output_stride(settings.deeplab)
         if length < 2 * shrink:
             raise UserError("deeplab.strides shrink a clip %d times, so dataset.length must be at least %d, not %d"
                             % (shrink, 2 * shrink, length))
         settings = super(DeepLabDetector, cls).fit(settings, longest)
+        check_graphs(settings.deeplab, length)
         check_durations(settings.deeplab)
         return settings
 
@@ -73,6 +75,7 @@ class DeepLabDetector(GridDetector):
             raise UserError("%s asks for %.2g proposals in one window (dataset.length %d, deeplab.max_duration %d), "
                             "more than memory holds; lower them with --set"
                             % (path, proposals, length, network.max_duration))
+        check_graphs(network, length)
 
     def losses(self, features, clips, rng):
         """The weighted parts of the training loss, by name; ``rng`` samples proposals."""
@@ -82,9 +85,11 @@ class DeepLabDetector(GridDetector):
         valid = valid[:, None]
         output = self.network(features, valid)
         curves = self._curves(output.scores, clips) if self.settings.generator in FROM_CURVES else [None] * len(clips)
-        proposals, overlaps, complete = (torch.from_numpy(values).to(features)
-                                         for values in self._sampled(clips, curves, rng))
-        logits = self.network.proposal_head(output.proposal_features, proposals)
+        own = generators(rng, len(clips))
+        proposals, overlaps, complete = self._sampled(clips, curves, own)
+        logits = self.network.proposal_head(output.proposal_features, torch.from_numpy(proposals).to(features),
+                                            self._draws(proposals, own, features))
+        overlaps, complete = (torch.from_numpy(values).to(features) for values in (overlaps, complete))
         scores, weights = output.scores, self.settings
         starts_ends = sum(losses.balanced_logistic(scores.boundaries[:, side], boundaries[:, side], valid[:, 0])
                           for side in range(2))
@@ -106,6 +111,13 @@ class DeepLabDetector(GridDetector):
         any_action = snippet_targets(clip.segments, np.zeros_like(clip.classes), 1, length, clip.valid).classes
         return targets._replace(classes=np.concatenate([targets.classes, any_action]))
 
+    def _draws(self, proposals, rngs, like):
+        """What the second stage draws neighbours by, of each clip; None where there are no neighbours."""
+        if self.settings.second_stage != "graph":
+            return None
+        counts = np.bincount(proposals[:, 0].astype(np.int64), minlength=len(rngs))
+        return [torch.from_numpy(own.random_sample((count, count))).to(like) for own, count in zip(rngs, counts)]
+
     def _curves(self, scores, clips):
         """:class:`tad.proposals.generators.Curves` of each clip, without gradients."""
         actions, boundaries = probabilities(scores.classes.detach()), probabilities(scores.boundaries.detach())
@@ -120,10 +132,10 @@ class DeepLabDetector(GridDetector):
     def _candidates(self, valid, curves, rng):
         return GENERATORS[self.settings.generator](valid, curves, self.settings, rng)
 
-    def _sampled(self, clips, curves, rng):
+    def _sampled(self, clips, curves, rngs):
         """Proposals ``(N, 3)`` of all clips that the step learns from, their tIoU ``(N,)``, and 1 for complete ones."""
         chosen = []
-        for index, (clip, seen, own) in enumerate(zip(clips, curves, generators(rng, len(clips)))):
+        for index, (clip, seen, own) in enumerate(zip(clips, curves, rngs)):
             candidates = self._candidates(clip.valid, seen, own)
             overlaps = best_tiou(candidates, clip.segments)
             complete = POSITIVES[self.settings.positive](candidates, overlaps, clip.segments, self.settings)
@@ -179,6 +191,23 @@ def check_durations(deeplab):
     if deeplab.positive == "linear" and deeplab.positive_short >= deeplab.positive_long:
         raise UserError("deeplab.positive_short (%g) must be below deeplab.positive_long (%g): the threshold changes "
                         "between these durations" % (deeplab.positive_short, deeplab.positive_long))
+
+
+def check_graphs(deeplab, length):
+    """Refuse graphs of more nodes than memory holds, and one that draws more neighbours than there are."""
+    stride = output_stride(deeplab)
+    if deeplab.atrous_graph and length > MOST_NODES * stride:
+        raise UserError("deeplab.atrous_graph compares all steps of the encoder with each other; set dataset.length "
+                        "(%d) to %d or less" % (length, MOST_NODES * stride))
+    if deeplab.second_stage != "graph":
+        return
+    if max(deeplab.candidates, deeplab.samples) > MOST_NODES:
+        raise UserError("deeplab.second_stage graph compares all proposals of a clip with each other; set "
+                        "deeplab.candidates (%d) and deeplab.samples (%d) to %d or less"
+                        % (deeplab.candidates, deeplab.samples, MOST_NODES))
+    if deeplab.sampled_neighbours > deeplab.neighbours:
+        raise UserError("deeplab.sampled_neighbours (%d) are drawn of deeplab.neighbours (%d) and cannot be more; "
+                        "lower the one or raise the other" % (deeplab.sampled_neighbours, deeplab.neighbours))
 
 
 def check_rates(deeplab, length):

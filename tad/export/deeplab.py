@@ -43,13 +43,28 @@ class DeepLabGraph(Graph):
         offsets = scores.offsets.double()
         low = starts + offsets[:, 0].gather(1, starts)
         high = torch.maximum(ends + offsets[:, 1].gather(1, ends), low + SHORTEST_DETECTION)
-        found = torch.stack([low, high], dim=2)
-        classes = mean_inside(torch.sigmoid(scores.classes[:, :self.classes]).double() * real, found)
+        classes = mean_inside(torch.sigmoid(scores.classes[:, :self.classes]).double() * real,
+                              torch.stack([low, high], dim=2))
         tiou, completeness = (values if self.settings.score in (name, "both") else torch.ones_like(values)
                               for name, values in zip(("regression", "classification"), quality.unbind(dim=2)))
         end = torch.maximum(high + self.settings.end_shift, low + SHORTEST_DETECTION)
-        found = torch.stack([low, end], dim=2)
-        return found, classes, product, tiou, completeness, proposal_count(product)
+        return torch.stack([low, end], dim=2), classes, product, tiou, completeness, proposal_count(product)
+
+
+def check_exportable(settings):
+    """Refuse what no graph of tensors does, or does otherwise as soon as rounding differs.
+
+    :raises UserError: names the setting.
+    """
+    if settings.generator != "all" and settings.generator not in STEPS:
+        raise UserError("deeplab.generator=%s cannot be exported: the model's candidates are cells of duration and "
+                        "start; give --set deeplab.generator=all, which fits the same weights" % settings.generator)
+    if settings.second_stage == "graph":
+        raise UserError("deeplab.second_stage=graph cannot be exported: where rounding takes another last candidate, "
+                        "neighbours and so scores of others change; train one with fc or cnn")
+    if settings.atrous_graph:
+        raise UserError("deeplab.atrous_graph=true cannot be exported: which steps are nearest is decided by rounding "
+                        "where distances are nearly equal; train one with false")
 
 
 def samples_of_a_bin(settings):
@@ -58,13 +73,3 @@ def samples_of_a_bin(settings):
         return settings.mask_samples
     longest = settings.max_duration * (1 + 2 * settings.context)
     return int(math.ceil(longest / settings.proposal_bins)) + 1  # one more in case of rounding
-
-
-def check_exportable(settings):
-    """Refuse what no graph of tensors does.
-
-    :raises UserError: names the setting.
-    """
-    if settings.generator != "all" and settings.generator not in STEPS:
-        raise UserError("deeplab.generator=%s cannot be exported: the model's candidates are cells of duration and "
-                        "start; give --set deeplab.generator=all, which fits the same weights" % settings.generator)

@@ -75,6 +75,9 @@ class ProposalHead(nn.Module):
         self.sample = sample
         self.score = score
 
-    def forward(self, features, proposals):
-        """Reduced features ``(B, P, T)``, proposals ``(N, 3)`` (batch index, start, end) to logits ``(N, outputs)``."""
-        return self.score(self.sample(features, proposals))
+    def forward(self, features, proposals, draws=None):
+        """Reduced features ``(B, P, T)``, proposals ``(N, 3)`` (batch index, start, end) to logits ``(N, outputs)``.
+
+        :param draws: random numbers for training, as ``score`` takes them.
+        """
+        return self.score(self.sample(features, proposals), proposals, draws)

@@ -40,20 +40,25 @@ def test_each_row_is_trained_and_scored(options, tmp_path, rng, monkeypatch, cap
     config = write_data(tmp_path, rng)
     monkeypatch.setattr(options.hapt, "config_of", lambda recipe: config)
     out = str(tmp_path / "out")
-    words = ["deeplab_options.py", "default", "deeplab.boundary_convs=0,train.schedule=constant", "--output", out]
+    words = ["deeplab_options.py", "default", "deeplab.boundary_convs=0,train.schedule=constant", "end_shift",
+             "deeplab.candidates=7", "--output", out]
     for assignment in TINY:
         words += ["--set", assignment]
     monkeypatch.setattr(sys, "argv", words)
     options.main()
     rows = read_json(os.path.join(out, "rows.json"))["rows"]
-    assert [row["option"] for row in rows] == ["default", ""]
+    assert [row["option"] for row in rows] == ["default", "", "end_shift", ""]
+    # What only inference asks for is not trained again
+    assert sorted(name for name in os.listdir(out) if name != "rows.json") == [
+        "deeplab.boundary_convs-0_train.schedule-constant", "default"]
+    assert float(rows[3]["candidates"]) <= 7 and rows[2]["CPU s"] == rows[3]["CPU s"] == rows[0]["CPU s"]
     assert rows[1]["settings"] == "`deeplab.boundary_convs=0` `train.schedule=constant`"
     # A convolution of 8 x 8 x 3 weights and the scale and offset of 8 channels
     assert int(rows[0]["parameters"]) - int(rows[1]["parameters"]) == 8 * 8 * 3 + 2 * 8
     for row in rows:
         assert 0 <= float(row["recall of candidates"]) <= 1 and 0 < float(row["candidates"]) <= 60
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    assert len(lines) == 4 and all(line.count("|") == 9 for line in lines)
+    assert len(lines) == 6 and all(line.count("|") == 9 for line in lines)
 
 
 def test_recall_counts_actions_that_any_candidate_covers(options, tmp_path, rng, monkeypatch):

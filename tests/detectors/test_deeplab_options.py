@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tad.assignment.proposals import generators
 from tad.data.clips import cut_windows
 from tad.detectors import DETECTORS, build_detector
 from tad.errors import UserError
@@ -42,7 +43,7 @@ def test_the_sampling_balances_what_it_names(rng, sampling, complete):
     """Of 12 samples a third or a half: the action has 30 proposals with a tIoU from 0.7 on."""
     clip, _ = window(rng)
     clip = clip._replace(segments=np.array([[9.0, 19.0]]), classes=np.array([1]))
-    _, overlaps, found = detector("deeplab.sampling=" + sampling)._sampled([clip], [None], rng)
+    _, overlaps, found = detector("deeplab.sampling=" + sampling)._sampled([clip], [None], generators(rng, 1))
     assert len(found) == 12 and found.sum() == (overlaps >= 0.7).sum() == complete
 
 
@@ -50,7 +51,7 @@ def test_without_balance_hardly_any_sample_is_complete(rng):
     """30 of 430 candidates: more than 7 of 12 come once in ten million draws."""
     clip, _ = window(rng)
     clip = clip._replace(segments=np.array([[9.0, 19.0]]), classes=np.array([1]))
-    _, _, found = detector("deeplab.sampling=none")._sampled([clip], [None], rng)
+    _, _, found = detector("deeplab.sampling=none")._sampled([clip], [None], generators(rng, 1))
     assert len(found) == 12 and found.sum() <= 7
 
 

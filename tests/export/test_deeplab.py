@@ -11,6 +11,13 @@ from tests.export.test_every_graph import make, make_clips
 pytestmark = pytest.mark.skipif(not compat.exports_onnx(), reason="tad export needs PyTorch 2.6")
 
 
+@pytest.mark.parametrize("assignment, instead", [("deeplab.second_stage=graph", "fc or cnn"),
+                                                 ("deeplab.atrous_graph=true", "false")])
+def test_graphs_whose_edges_hang_on_rounding_are_refused_by_their_setting(assignment, instead):
+    with pytest.raises(UserError, match="%s cannot be exported: .*; train one with %s" % (assignment, instead)):
+        make("deeplab", assignment)
+
+
 def test_blocks_do_not_change_the_graph(rng):
     _, graph = make("deeplab")
     features, _ = make_clips(rng, [32], 32)
