@@ -36,7 +36,8 @@ VARIANTS = {
                 ("deeplab.second_stage=graph", "deeplab.neighbours_by=features", "deeplab.neighbours=100"),
                 ("deeplab.atrous_graph=true",), ("deeplab.generator=start_end",),
                 ("deeplab.generator=thr_action", "deeplab.threshold_step=0.1"),
-                ("deeplab.generator=unif_rand",)),
+                ("deeplab.generator=unif_rand",),
+                ("deeplab.actionness=binary", "deeplab.positive=adaptive", "deeplab.sampling=two_way")),
 }
 TINY = SHORT + SMALL["deeplab"]
 

@@ -24,6 +24,8 @@ class DeepLabSettings:
     input_dropout: float = setting(0.0, "dropout of whole input channels", minimum=0.0, maximum=0.95)
     boundary_radius: float = setting(1.5, "snippets beside a start or end that learn it and their distance to it",
                                      minimum=0.5)
+    boundary_convs: int = setting(1, "convolutions of the branch for starts, ends and offsets; 0: straight from the "
+                                     "decoder", minimum=0, maximum=8)
     max_duration: Optional[int] = setting(None, "longest proposal in snippets", minimum=1)
     proposal_features: str = setting("align", "how a proposal's features are sampled: align, the means of bins by "
                                               "Align1D (G-TAD, section 3.4); mask, the mask of BMN's layer",
@@ -57,8 +59,29 @@ class DeepLabSettings:
                                     minimum=0.01, maximum=0.5)
     random_candidates: int = setting(1000, "generator unif_rand: random segments of a window", minimum=1,
                                      maximum=100000)
-    samples: int = setting(96, "proposals sampled from each training window, a third from each tIoU range", minimum=3)
+    sampling: str = setting("three_way", "proposals that a training window learns from: a third each of high, middle "
+                                         "and low tIoU (BMN, section 3.4); two_way, half of them complete; none, any",
+                            choices=("none", "two_way", "three_way"))
+    samples: int = setting(96, "proposals sampled from each training window", minimum=3)
+    positive: str = setting("fixed", "from which tIoU a proposal is complete: fixed, linear in the action's duration, "
+                                     "or adaptive, by the proposals around the action (ATSS)",
+                            choices=("fixed", "linear", "adaptive"))
+    positive_tiou: float = setting(0.7, "positive fixed: the tIoU (BMN, section 3.4)", minimum=0.05, maximum=1.0)
+    positive_short: float = setting(4.0, "positive linear: duration in snippets up to which positive_short_tiou holds",
+                                    minimum=0.0)
+    positive_long: float = setting(16.0, "and that from which positive_long_tiou holds", minimum=0.0)
+    positive_short_tiou: float = setting(0.5, "positive linear: tIoU for short actions", minimum=0.05, maximum=1.0)
+    positive_long_tiou: float = setting(0.7, "positive linear: tIoU for long actions", minimum=0.05, maximum=1.0)
+    positive_nearest: int = setting(9, "positive adaptive: proposals around an action, of each octave of durations "
+                                       "(ATSS: 9 of each level)", minimum=1, maximum=1000)
     candidates: int = setting(800, "proposals of a window that reach the proposal head at inference", minimum=1)
+    actionness: str = setting("classes", "what any action means: the highest of the classes' curves, or binary, a "
+                                         "curve of its own", choices=("classes", "binary"))
+    score: str = setting("both", "what a detection's score takes of the proposal head: the tIoU (regression), the "
+                                 "completeness (classification), or both", choices=("both", "regression",
+                                                                                    "classification"))
+    end_shift: float = setting(0.0, "snippets added to the end of each detection, once it is scored", minimum=-1000.0,
+                               maximum=1000.0)
     classes_weight: float = setting(1.0, "loss: multi-label class scores of the snippets", minimum=0.0)
     boundaries_weight: float = setting(1.0, "loss: start and end probabilities", minimum=0.0)
     offsets_weight: float = setting(1.0, "loss: distance from a snippet to the boundary beside it", minimum=0.0)

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou, generators
+from tad.assignment.positives import POSITIVES
+from tad.assignment.proposals import SAMPLINGS, best_tiou, generators
 from tad.assignment.snippets import snippet_targets
 from tad.config import DeepLabSettings
 from tad.detectors.base import out_of_reach, probabilities, valid_mask
@@ -16,6 +17,7 @@ from tad.postprocess.fusion import ScoredProposals, mean_inside
 from tad.proposals.generators import FROM_CURVES, GENERATORS, Curves
 from tad.proposals.grid import best_by_boundaries, nearest_snippets
 
+SHORTEST_DETECTION = 0.1  # snippets
 MOST_PROPOSALS = 2 ** 28  # of one window: they take some 4 GiB
 MOST_NODES = 4096  # of a graph: its matrices take some 0.5 GiB
 
@@ -32,7 +34,8 @@ class DeepLabDetector(GridDetector):
 
     def __init__(self, channels, classes, settings):
         super(DeepLabDetector, self).__init__()
-        self.network = DeepLab(channels, classes, settings.deeplab)
+        self.binary = settings.deeplab.actionness == "binary"  # the last curve is then that of any action
+        self.network = DeepLab(channels, classes + self.binary, settings.deeplab)
         self.classes = classes
         self.settings = settings.deeplab
         self.seed = settings.seed
@@ -50,6 +53,9 @@ class DeepLabDetector(GridDetector):
         if deeplab.generator == "alter_window" and deeplab.window_step > deeplab.max_duration:
             raise UserError("deeplab.window_step (%d) must not be above deeplab.max_duration (%d): no candidate would "
                             "be left" % (deeplab.window_step, deeplab.max_duration))
+        if deeplab.positive == "linear" and deeplab.positive_short >= deeplab.positive_long:
+            raise UserError("deeplab.positive_short (%g) must be below deeplab.positive_long (%g): the threshold "
+                            "changes between these durations" % (deeplab.positive_short, deeplab.positive_long))
         return settings
 
     @classmethod
@@ -79,20 +85,17 @@ class DeepLabDetector(GridDetector):
 
     def losses(self, features, clips, rng):
         """The weighted parts of the training loss, by name; ``rng`` samples proposals."""
-        device = features.device
-        targets = [snippet_targets(clip.segments, clip.classes, self.classes, features.size(2), clip.valid,
-                                   self.settings.boundary_radius) for clip in clips]
-        classes, boundaries, offsets, valid = (torch.from_numpy(np.stack(parts)).to(device) for parts in zip(*targets))
+        targets = [self._snippet_targets(clip, features.size(2)) for clip in clips]
+        classes, boundaries, offsets, valid = (torch.from_numpy(np.stack(parts)).to(features.device)
+                                               for parts in zip(*targets))
         valid = valid[:, None]
         output = self.network(features, valid)
         curves = self._curves(output.scores, clips) if self.settings.generator in FROM_CURVES else [None] * len(clips)
         own = generators(rng, len(clips))
-        proposals, overlaps = self._sampled(clips, curves, own)
-        logits = self.network.proposal_head(output.proposal_features, torch.from_numpy(proposals).to(features),
-                                            self._draws(proposals, own, features))
-        overlaps = torch.from_numpy(overlaps).to(features)
+        proposals, overlaps, complete = (torch.from_numpy(values).to(features)
+                                         for values in self._sampled(clips, curves, own))
+        logits = self.network.proposal_head(output.proposal_features, proposals, self._draws(proposals, own))
         scores, weights = output.scores, self.settings
-        complete = (overlaps >= POSITIVE).to(features.dtype)
         starts_ends = sum(losses.balanced_logistic(scores.boundaries[:, side], boundaries[:, side], valid[:, 0])
                           for side in range(2))
         return {
@@ -104,34 +107,47 @@ class DeepLabDetector(GridDetector):
                 logits[:, 1], complete, torch.ones_like(complete)),
         }
 
-    def _draws(self, proposals, rngs, like):
+    def _snippet_targets(self, clip, length):
+        """:class:`tad.assignment.snippets.SnippetTargets`; with a curve of any action, also of an unknown one."""
+        targets = snippet_targets(clip.segments, clip.classes, self.classes, length, clip.valid,
+                                  self.settings.boundary_radius)
+        if not self.binary:
+            return targets
+        any_action = snippet_targets(clip.segments, np.zeros_like(clip.classes), 1, length, clip.valid).classes
+        return targets._replace(classes=np.concatenate([targets.classes, any_action]))
+
+    def _draws(self, proposals, rngs):
         """What the second stage draws neighbours by, of each clip; None where there are no neighbours."""
         if self.settings.second_stage != "graph":
             return None
-        counts = np.bincount(proposals[:, 0].astype(np.int64), minlength=len(rngs))
-        return [torch.from_numpy(own.random_sample((count, count))).to(like) for own, count in zip(rngs, counts)]
+        counts = np.bincount(proposals[:, 0].long().cpu().numpy(), minlength=len(rngs))
+        return [torch.from_numpy(own.random_sample((count, count))).to(proposals) for own, count in zip(rngs, counts)]
 
     def _curves(self, scores, clips):
         """:class:`tad.proposals.generators.Curves` of each clip, without gradients."""
-        classes, boundaries = probabilities(scores.classes.detach()), probabilities(scores.boundaries.detach())
-        # Whatever action it is that happens: the highest of the classes
-        return [Curves(own[:, :clip.valid], own[:, :clip.valid].max(axis=0), *sides[:, :clip.valid])
-                for own, sides, clip in zip(classes, boundaries, clips)]
+        actions, boundaries = probabilities(scores.classes.detach()), probabilities(scores.boundaries.detach())
+        curves = []
+        for own, sides, clip in zip(actions, boundaries, clips):
+            own, (starts, ends) = own[:, :clip.valid], sides[:, :clip.valid]
+            any_action = own[-1] if self.binary else own.max(axis=0)
+            grouped = own[-1:] if self.binary else np.concatenate([own, any_action[None]])
+            curves.append(Curves(own[:self.classes], grouped, any_action, starts, ends))
+        return curves
 
     def _candidates(self, valid, curves, rng):
         return GENERATORS[self.settings.generator](valid, curves, self.settings, rng)
 
     def _sampled(self, clips, curves, rngs):
-        """Proposals ``(N, 3)`` of all clips that the step learns from, and their tIoU ``(N,)``."""
-        chosen, overlaps = [], []
+        """Proposals ``(N, 3)`` of all clips that the step learns from, their tIoU ``(N,)``, and 1 for complete ones."""
+        chosen = []
         for index, (clip, seen, own) in enumerate(zip(clips, curves, rngs)):
             candidates = self._candidates(clip.valid, seen, own)
-            overlap = best_tiou(candidates, clip.segments)
-            sample = balanced_sample(overlap, self.settings.samples, own)
+            overlaps = best_tiou(candidates, clip.segments)
+            complete = POSITIVES[self.settings.positive](candidates, overlaps, clip.segments, self.settings)
+            sample = SAMPLINGS[self.settings.sampling](overlaps, complete, self.settings.samples, own)
             batch = np.full((len(sample), 1), index)
-            chosen.append(np.concatenate([batch, candidates[sample]], axis=1))
-            overlaps.append(overlap[sample])
-        return np.concatenate(chosen).astype(np.float64), np.concatenate(overlaps)
+            chosen.append((np.concatenate([batch, candidates[sample]], axis=1), overlaps[sample], complete[sample]))
+        return tuple(np.concatenate(values).astype(np.float64) for values in zip(*chosen))
 
     def propose(self, features, clips):
         """Scored proposals of each clip: list of :class:`tad.postprocess.fusion.ScoredProposals`."""
@@ -150,17 +166,20 @@ class DeepLabDetector(GridDetector):
         # Offsets lead from a snippet's centre
         cells = nearest_snippets(candidates, valid)
         segments = cells + np.stack([offsets[0][cells[:, 0]], offsets[1][cells[:, 1]]], axis=1)
-        segments[:, 1] = np.maximum(segments[:, 1], segments[:, 0] + 0.1)
+        segments[:, 1] = np.maximum(segments[:, 1], segments[:, 0] + SHORTEST_DETECTION)
         product = curves.starts[cells[:, 0]] * curves.ends[cells[:, 1]]
-        return ScoredProposals(segments, mean_inside(curves.classes, segments), product, quality[:, 0], quality[:, 1],
+        tiou, completeness = (values if self.settings.score in (name, "both") else np.ones(len(values))
+                              for name, values in zip(("regression", "classification"), quality.T))
+        classes = mean_inside(curves.classes, segments)
+        segments[:, 1] = np.maximum(segments[:, 1] + self.settings.end_shift, segments[:, 0] + SHORTEST_DETECTION)
+        return ScoredProposals(segments, classes, product, tiou, completeness,
                                np.stack([curves.actionness, curves.starts, curves.ends]))
 
     def _best(self, candidates, cells, curves):
         """Indices of the candidates that the proposal head judges, best first."""
         count = self.settings.candidates
         if self.settings.generator == "thr_action":
-            ranked = contrast(np.concatenate([curves.classes, curves.actionness[None]]), candidates)
-            return np.argsort(-ranked, kind="mergesort")[:count]
+            return np.argsort(-contrast(curves.grouped, candidates), kind="mergesort")[:count]
         return best_by_boundaries(cells, curves.starts, curves.ends, count)
 
 

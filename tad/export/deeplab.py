@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 
+from tad.detectors.deeplab import SHORTEST_DETECTION
 from tad.errors import UserError
 from tad.export.align1d import block_size
 from tad.export.base import SHORTEST, Graph
@@ -20,6 +21,7 @@ class DeepLabGraph(Graph):
         check_exportable(detector.settings)
         self.network = detector.network
         self.settings = settings = detector.settings
+        self.classes = detector.classes  # a curve of any action may follow theirs
         self.most = samples_of_a_bin(settings)
         self.block = block_size(length, settings.proposal_bins, self.most)
         # With fewer steps in the encoder, what its normalization divides by is mostly rounding
@@ -37,10 +39,14 @@ class DeepLabGraph(Graph):
                                                 torch.stack([starts, ends], dim=2), self.most, self.block)).double()
         offsets = scores.offsets.double()
         low = starts + offsets[:, 0].gather(1, starts)
-        high = torch.maximum(ends + offsets[:, 1].gather(1, ends), low + 0.1)
+        high = torch.maximum(ends + offsets[:, 1].gather(1, ends), low + SHORTEST_DETECTION)
         found = torch.stack([low, high], dim=2)
-        classes = mean_inside(torch.sigmoid(scores.classes).double() * real, found)
-        return found, classes, product, quality[..., 0], quality[..., 1], proposal_count(product)
+        classes = mean_inside(torch.sigmoid(scores.classes[:, :self.classes]).double() * real, found)
+        tiou, completeness = (values if self.settings.score in (name, "both") else torch.ones_like(values)
+                              for name, values in zip(("regression", "classification"), quality.unbind(dim=2)))
+        end = torch.maximum(high + self.settings.end_shift, low + SHORTEST_DETECTION)
+        found = torch.stack([low, end], dim=2)
+        return found, classes, product, tiou, completeness, proposal_count(product)
 
 
 def check_exportable(settings):

@@ -9,8 +9,9 @@ from tad.models.aspp import AtrousPyramid
 from tad.models.decoder import Decoder
 from tad.models.encoder import Encoder
 from tad.models.heads import ProposalHead, SnippetHead, SnippetScores
-from tad.models.layers import conv_norm_relu, initialize, resize
+from tad.models.layers import conv_norm_relu, initialize
 from tad.models.proposal_features import SAMPLINGS
+from tad.models.resizing import resize
 from tad.models.second_stage import SECOND_STAGES
 
 
@@ -36,7 +37,7 @@ class DeepLab(nn.Module):
         self.encoder = Encoder(channels, width, settings.strides, settings.blocks, settings.kernel)
         self.pyramid = AtrousPyramid(width, settings.atrous_rates, dropout, settings.atrous_graph)
         self.decoder = Decoder(width, dropout)
-        self.snippet_head = SnippetHead(width, classes)
+        self.snippet_head = SnippetHead(width, classes, settings.boundary_convs)
         self.proposal_head = ProposalHead(
             conv_norm_relu(width, settings.proposal_width), SAMPLINGS[settings.proposal_features](settings),
             SECOND_STAGES[settings.second_stage](settings, settings.proposal_width, settings.proposal_bins, width,

@@ -19,10 +19,12 @@ from tad.segments import lengths
 class Curves(NamedTuple):
     """Probabilities of one clip's snippets, float64.
 
-    ``classes (K, valid)`` of each class; ``actionness``, ``starts``, ``ends (valid,)`` of any action.
+    ``classes (K, valid)`` of each class; ``actionness``, ``starts``, ``ends (valid,)`` of any action; ``grouped
+    (R, valid)`` what ``thr_action`` groups.
     """
 
     classes: np.ndarray
+    grouped: np.ndarray
     actionness: np.ndarray
     starts: np.ndarray
     ends: np.ndarray
@@ -50,15 +52,14 @@ def start_end(valid, curves, settings, rng):
 
 
 def thr_action(valid, curves, settings, rng):
-    """Groups of high actionness at many thresholds (TAG; SSN, section 5), of any action and of each class.
+    """Groups of high actionness at many thresholds (TAG; SSN, section 5).
 
     Thresholds are parts of the highest value of each curve, as BSN's of boundaries are: a rare class and the first
     steps of a training have proposals too.
     """
-    grouped = np.concatenate([curves.classes, curves.actionness[None]])
-    highest = grouped.max(axis=1, keepdims=True)
+    highest = curves.grouped.max(axis=1, keepdims=True)
     steps = fractions(settings.threshold_step)
-    found = tag_proposals(grouped / np.maximum(highest, np.finfo(np.float64).tiny), steps, steps)
+    found = tag_proposals(curves.grouped / np.maximum(highest, np.finfo(np.float64).tiny), steps, steps)
     return found[lengths(found) <= settings.max_duration]
 
 

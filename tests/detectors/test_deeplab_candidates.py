@@ -58,10 +58,10 @@ def test_the_same_draws_give_the_same_losses_and_a_clip_draws_for_itself(generat
     if generator in FROM_CURVES:
         with torch.no_grad():
             curves = made._curves(made.network(features, torch.ones(3, 1, 32)).scores, clips)
-    proposals, overlaps = made._sampled(clips, curves, generators(np.random.RandomState(5), 3))
-    again, _ = made._sampled(clips, curves, generators(np.random.RandomState(5), 3))
+    proposals, overlaps, _ = made._sampled(clips, curves, generators(np.random.RandomState(5), 3))
+    again, _, _ = made._sampled(clips, curves, generators(np.random.RandomState(5), 3))
     assert np.array_equal(proposals, again) and len(proposals) == len(overlaps) > 0
-    fewer, _ = made._sampled(clips[:2], curves[:2], generators(np.random.RandomState(5), 2))
+    fewer, _, _ = made._sampled(clips[:2], curves[:2], generators(np.random.RandomState(5), 2))
     assert np.array_equal(proposals[proposals[:, 0] < 2], fewer)
 
 

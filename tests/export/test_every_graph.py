@@ -23,7 +23,9 @@ SAME = 2e-5
 CASES = {
     "deeplab": [(), ("deeplab.context=0.3", "deeplab.proposal_bins=5"), ("deeplab.context=0",),
                 ("deeplab.strides=[1]",), ("deeplab.candidates=5000",), ("deeplab.candidates=1",),
-                ("deeplab.max_duration=1",), ("deeplab.proposal_features=mask", "deeplab.context=0.4"),
+                ("deeplab.max_duration=1",), ("deeplab.score=regression", "deeplab.actionness=binary"),
+                ("deeplab.score=classification", "deeplab.end_shift=-1.5", "deeplab.boundary_convs=0"),
+                ("deeplab.end_shift=0.75",), ("deeplab.proposal_features=mask", "deeplab.context=0.4"),
                 ("deeplab.proposal_features=mask", "deeplab.mask_samples=1", "deeplab.context=0"),
                 ("deeplab.second_stage=cnn", "deeplab.proposal_bins=5")],
     "bmn": [(), ("bmn.sampling=mask", "bmn.context=0.4"), ("bmn.sampling=align1d",), ("bmn.class_head=false",),

@@ -17,7 +17,7 @@ def settings_of(**changes):
 
 
 def random_curves(rng, valid):
-    return Curves(rng.random_sample((3, valid)), *rng.random_sample((3, valid)))
+    return Curves(rng.random_sample((3, valid)), rng.random_sample((2, valid)), *rng.random_sample((3, valid)))
 
 
 def candidates(name, valid, curves=None, **changes):
@@ -57,10 +57,10 @@ def test_start_end_pairs_peaks_and_high_scores():
     starts, ends = np.full((2, 20), 0.1)
     starts[[3, 11]] = 0.9, 0.3   # the second is a peak, though below half of the highest
     ends[[6, 7, 15]] = 0.5, 0.9, 0.2
-    found = candidates("start_end", 20, Curves(np.zeros((1, 20)), np.zeros(20), starts, ends))
+    found = candidates("start_end", 20, Curves(None, None, None, starts, ends))
     assert [3, 6] in found.tolist() and [3, 7] in found.tolist() and [11, 15] in found.tolist()
     assert [3, 15] not in found.tolist(), "longer than max_duration"
-    peaks = candidates("start_end", 20, Curves(np.zeros((1, 20)), np.zeros(20), starts, ends), peak_fraction=1.0)
+    peaks = candidates("start_end", 20, Curves(None, None, None, starts, ends), peak_fraction=1.0)
     assert [3, 6] not in peaks.tolist() and [3, 7] in peaks.tolist()
 
 
@@ -68,16 +68,17 @@ def test_thr_action_groups_each_class_and_finds_weak_ones():
     """Two actions that touch, of two classes, one of them never above 0.2."""
     classes = np.full((2, 20), 0.01)
     classes[0, 2:7], classes[1, 7:12] = 0.9, 0.2
-    found = candidates("thr_action", 20, Curves(classes, classes.max(axis=0), None, None)).tolist()
+    grouped = np.concatenate([classes, classes.max(axis=0)[None]])
+    found = candidates("thr_action", 20, Curves(None, grouped, None, None, None)).tolist()
     assert [1.5, 6.5] in found and [6.5, 11.5] in found
     assert [1.5, 11.5] not in found, "longer than max_duration"
-    together = candidates("thr_action", 20, Curves(classes, classes.max(axis=0), None, None), max_duration=10).tolist()
+    together = candidates("thr_action", 20, Curves(None, grouped, None, None, None), max_duration=10).tolist()
     assert [1.5, 11.5] in together
 
 
 def test_thr_action_of_curves_without_height():
     flat = np.zeros((1, 6))
-    assert len(candidates("thr_action", 6, Curves(flat, flat[0], None, None))) == 0
+    assert len(candidates("thr_action", 6, Curves(None, flat, None, None, None))) == 0
 
 
 def test_unif_rand_gives_as_many_as_asked():
