@@ -1,4 +1,4 @@
-"""The detector: every weight learns, every loss weight counts, and decoding equals its formula written out."""
+"""The detector ``deeplab``: what is learned from, and that decoding equals its formula written out."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,11 @@ import torch
 
 from tad.assignment.proposals import generators
 from tad.data.augment import random_clip
-from tad.data.clips import cut_windows
 from tad.detectors import DETECTORS, build_detector
 from tad.engine.training import start, train_step
 from tad.errors import UserError
 from tad.proposals.grid import all_proposals
-from tests.helpers import VARIANTS, make_batch, make_source, tiny_settings
-
-PARTS = ("classes", "boundaries", "offsets", "tiou", "completeness")
+from tests.helpers import make_batch, make_source, one_clip, tiny_settings
 
 
 def detector(*assignments, classes=3):
@@ -21,40 +18,11 @@ def detector(*assignments, classes=3):
     return build_detector(settings, 4, classes)
 
 
-@pytest.mark.parametrize("variant", ((),) + VARIANTS["deeplab"])
-def test_every_parameter_gets_a_gradient(rng, variant):
-    clips, features = make_batch(rng, tiny_settings())
-    made = detector(*variant)
-    sum(made.losses(features, clips, rng).values()).backward()
-    without = [name for name, parameter in made.named_parameters()
-               if parameter.grad is None or not parameter.grad.abs().sum() > 0]
-    assert without == []
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_each_weight_scales_its_own_part_and_no_other(rng, part):
-    clips, features = make_batch(rng, tiny_settings())
-    torch.manual_seed(3)
-    plain = detector()
-    torch.manual_seed(3)
-    weighted = detector("deeplab.%s_weight=%g" % (part, 3 * getattr(plain.settings, part + "_weight")))
-    before = {name: float(value.detach()) for name, value in
-              plain.losses(features, clips, np.random.RandomState(5)).items()}
-    after = {name: float(value.detach()) for name, value in
-             weighted.losses(features, clips, np.random.RandomState(5)).items()}
-    assert set(before) == set(PARTS)
-    for name in PARTS:
-        assert before[name] > 0
-        assert after[name] == pytest.approx(before[name] * (3 if name == part else 1), rel=1e-5)
-
-
 def test_padding_is_not_learned_from(rng):
     """Whatever the network says of padding, the losses are the same."""
-    source, features = make_source(rng, 9)
-    settings = tiny_settings("deeplab.max_duration=20")
-    clip, = cut_windows(source, features, settings.dataset, 32)
+    clip, features = one_clip(rng, 9, tiny_settings())
     made = detector()
-    output = made.network(torch.from_numpy(clip.features)[None], (torch.arange(32) < 9).float()[None, None])
+    output = made.network(features, (torch.arange(32) < 9).float()[None, None])
     kept = {}
 
     def disturbed(features, valid):
@@ -65,7 +33,7 @@ def test_padding_is_not_learned_from(rng):
     results = []
     for kept["by"] in (0.0, 1.0):
         results.append([float(value.detach()) for value in
-                        made.losses(torch.from_numpy(clip.features)[None], [clip], np.random.RandomState(1)).values()])
+                        made.losses(features, [clip], np.random.RandomState(1)).values()])
     assert results[0] == results[1]
 
 
@@ -138,11 +106,8 @@ def slow_mean(scores, start, end):
 @pytest.mark.parametrize("valid, variant", [(32, ()), (11, ()), (2, ()), (32, ("deeplab.second_stage=graph",))])
 def test_decoding_equals_its_formula(rng, valid, variant):
     """One clip, one proposal after the other, from the network's raw outputs."""
-    source, features = make_source(rng, valid)
-    settings = tiny_settings("deeplab.max_duration=20")
-    clip, = cut_windows(source, features, settings.dataset, 32)
+    clip, inputs = one_clip(rng, valid, tiny_settings())
     made = detector("deeplab.candidates=40", *variant).eval()
-    inputs = torch.from_numpy(clip.features)[None]
     with torch.no_grad():
         for parameter in made.network.snippet_head.parameters():
             parameter.add_(0.5 * torch.randn_like(parameter))
@@ -167,9 +132,7 @@ def test_decoding_equals_its_formula(rng, valid, variant):
 
 
 def test_a_clip_of_one_snippet_has_no_proposal(rng):
-    source, features = make_source(rng, 1)
-    settings = tiny_settings("deeplab.max_duration=20")
-    clip, = cut_windows(source, features, settings.dataset, 32)
+    clip, features = one_clip(rng, 1, tiny_settings())
     with torch.no_grad():
-        scored, = detector().eval().propose(torch.from_numpy(clip.features)[None], [clip])
+        scored, = detector().eval().propose(features, [clip])
     assert scored.segments.shape == (0, 2) and scored.classes.shape == (0, 3)

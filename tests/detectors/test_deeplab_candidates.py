@@ -11,6 +11,7 @@ from tad.engine.training import start, train_step
 from tad.errors import DataWarning, UserError
 from tad.postprocess.contrast import contrast
 from tad.proposals.generators import FROM_CURVES, GENERATORS
+from tests.detectors.test_deeplab import slow_mean
 from tests.helpers import make_batch, make_source, tiny_settings
 
 every = pytest.mark.parametrize("generator", sorted(GENERATORS))
@@ -95,11 +96,6 @@ def test_random_candidates_follow_from_the_seed_of_the_run(rng):
         with torch.no_grad():
             segments.append(made.propose(features, clips)[0].segments)
     assert np.array_equal(segments[0], segments[1]) and not np.array_equal(segments[0], segments[2])
-
-
-def slow_mean(scores, start_, end):
-    return sum(score * max(0.0, min(end, i + 0.5) - max(start_, i - 0.5)) for i, score in enumerate(scores)) / (
-        end - start_)
 
 
 @pytest.mark.parametrize("generator", ["unif_rand", "thr_action"])
