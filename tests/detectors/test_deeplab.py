@@ -10,6 +10,7 @@ from tad.detectors import DETECTORS, build_detector
 from tad.engine.training import start, train_step
 from tad.errors import UserError
 from tad.proposals.grid import all_proposals
+from tad.settings import override_settings
 from tests.helpers import make_batch, make_source, one_clip, tiny_settings
 
 
@@ -88,9 +89,9 @@ def test_neighbours_are_drawn_for_each_clip_from_its_own_numbers(rng):
     (("deeplab.samples=4097",), "deeplab.samples .4097. to 4096 or less"),
     (("dataset.length=16386",), "deeplab.atrous_graph .* set dataset.length .16386. to 16384 or less")])
 def test_graphs_that_cannot_be_are_refused(assignments, told):
-    settings = tiny_settings(*assignments)
-    DETECTORS["deeplab"].fit(settings, 12.0)
     settings = tiny_settings("deeplab.second_stage=graph", "deeplab.atrous_graph=true", *assignments)
+    without = override_settings(settings, ["deeplab.second_stage=fc", "deeplab.atrous_graph=false"])
+    DETECTORS["deeplab"].fit(without, 12.0)
     with pytest.raises(UserError, match=told):
         DETECTORS["deeplab"].fit(settings, 12.0)
     with pytest.raises(UserError, match=told):
