@@ -83,6 +83,22 @@ def told_columns(told, names, path):
     return Columns(index, {role: names[place] for role, place in index.items()}, {})
 
 
+def with_recording(columns, table):
+    """Told columns with that of the recordings guessed among the others, where it was not told.
+
+    Without it all rows would count as one recording. A column of numbers that never repeat counts the rows.
+
+    :param table: :class:`tad.data.importers.delimited.Table`
+    """
+    place = guess_columns(table.names, ("recording",)).index.get("recording")
+    if "recording" in columns.index or place is None or place in columns.index.values():
+        return columns
+    found = columns._replace(index=dict(columns.index, recording=place),
+                             names=dict(columns.names, recording=table.names[place]))
+    values = [found.cell(cells, "recording") for _, cells in table.rows]
+    return columns if len(set(values)) == len(values) and all(map(str.isdigit, values)) else found
+
+
 def unit_of(name):
     """The unit that a column's name tells (``startFrame``, ``onset_ms``, ``f-init``), or None."""
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
