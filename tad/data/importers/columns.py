@@ -83,20 +83,23 @@ def told_columns(told, names, path):
     return Columns(index, {role: names[place] for role, place in index.items()}, {})
 
 
-def with_recording(columns, table):
-    """Told columns with that of the recordings guessed among the others, where it was not told.
+def completed(columns, table):
+    """Told columns with those that were not told guessed among the others: recordings, starts, ends and labels.
 
-    Without it all rows would count as one recording. A column of numbers that never repeat counts the rows.
+    A column of numbers that never repeat counts the rows, and names no recordings.
 
     :param table: :class:`tad.data.importers.delimited.Table`
     """
-    place = guess_columns(table.names, ("recording",)).index.get("recording")
-    if "recording" in columns.index or place is None or place in columns.index.values():
-        return columns
-    found = columns._replace(index=dict(columns.index, recording=place),
-                             names=dict(columns.names, recording=table.names[place]))
-    values = [found.cell(cells, "recording") for _, cells in table.rows]
-    return columns if len(set(values)) == len(values) and all(map(str.isdigit, values)) else found
+    free = ["" if place in columns.index.values() else name for place, name in enumerate(table.names)]
+    guessed = guess_columns(free, ("recording", "start", "end", "label"))
+    needless = set(columns.index) | ({"start", "end"} if "frame" in columns.index else set())
+    needless |= {"end"} if "length" in columns.index else set()
+    numbers = [guessed.cell(cells, "recording") for _, cells in table.rows]
+    if len(set(numbers)) == len(numbers) and all(map(str.isdigit, numbers)):
+        needless.add("recording")
+    places = {role: place for role, place in guessed.index.items() if role not in needless}
+    return Columns(dict(places, **columns.index),
+                   dict({role: table.names[place] for role, place in places.items()}, **columns.names), {})
 
 
 def unit_of(name):
