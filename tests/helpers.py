@@ -32,7 +32,13 @@ SMALL = {
 }
 # What changes a detector as much as another one would; tests of every detector take each of them
 VARIANTS = {
-    "deeplab": (("deeplab.proposal_features=mask",),),
+    "deeplab": (("deeplab.proposal_features=mask",), ("deeplab.second_stage=cnn",), ("deeplab.second_stage=graph",),
+                ("deeplab.second_stage=graph", "deeplab.neighbours_by=distance"),
+                ("deeplab.second_stage=graph", "deeplab.neighbours_by=features", "deeplab.neighbours=100"),
+                ("deeplab.atrous_graph=true",), ("deeplab.generator=start_end",),
+                ("deeplab.generator=thr_action", "deeplab.threshold_step=0.1"),
+                ("deeplab.generator=unif_rand",),
+                ("deeplab.actionness=binary", "deeplab.positive=adaptive", "deeplab.sampling=two_way")),
 }
 TINY = SHORT + SMALL["deeplab"]
 

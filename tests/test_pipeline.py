@@ -20,7 +20,19 @@ from tad.report.inputs import Asked, read_runs
 from tad.report.manifest import checksum
 from tad.report.snippet_scores import read_scores
 from tad.settings import DATA_ROOT, PACKAGE_PREFIX, load_settings, override_settings
-from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, write_data, write_data_of, write_json
+from tests.helpers import (
+    ROOT,
+    SHORT,
+    SMALL,
+    TINY,
+    VARIANTS,
+    call,
+    read_json,
+    sets,
+    write_data,
+    write_data_of,
+    write_json,
+)
 
 FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "diagnosis.json", "checkpoints",
          "tensorboard", "report")
@@ -81,9 +93,10 @@ def test_it_learns_what_there_is_to_learn(tmp_path, rng):
     assert metrics["mAP"]["0.5"] > 0.7
 
 
-@pytest.mark.parametrize("name", DETECTORS)
-def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name):
-    small = ("detector=" + name,) + SHORT + SMALL[name]
+@pytest.mark.parametrize("name, variant", [(name, variant) for name in DETECTORS
+                                           for variant in ((),) + VARIANTS.get(name, ())])
+def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name, variant):
+    small = ("detector=" + name,) + SHORT + SMALL[name] + variant
     config, folder = write_data(tmp_path, rng), str(tmp_path / "run")
     train_run(load_settings(config, small + ("train.steps=6",)), folder)
     newest = sorted(os.listdir(os.path.join(folder, "checkpoints")))[-1]
@@ -93,7 +106,9 @@ def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name):
     after = read_checkpoint(os.path.join(folder, "checkpoints", newest))
     assert all(torch.equal(before.tensors[key], value) for key, value in after.tensors.items())
     infer_run(folder)
-    assert read_json(os.path.join(folder, "detections.json"))["results"]["rec_3"]
+    found = read_json(os.path.join(folder, "detections.json"))["results"]["rec_3"]
+    # After six steps no curve may have reached a level of TAG
+    assert found or "deeplab.generator=thr_action" in variant
 
 
 @pytest.mark.parametrize("name", shipped_configs())

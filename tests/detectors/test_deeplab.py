@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from tad.assignment.proposals import generators
 from tad.data.augment import random_clip
-from tad.detectors import build_detector
+from tad.detectors import DETECTORS, build_detector
 from tad.engine.training import start, train_step
+from tad.errors import UserError
 from tad.proposals.grid import all_proposals
+from tad.settings import override_settings
 from tests.helpers import make_batch, make_source, one_clip, tiny_settings
 
 
@@ -49,8 +52,9 @@ def test_recordings_of_one_snippet_and_without_actions_train(rng):
 
 def test_sampled_proposals_have_the_overlap_they_claim(rng):
     clips, _ = make_batch(rng, tiny_settings())
-    proposals, overlaps = detector()._sampled(clips, rng)
-    assert len(proposals) == len(overlaps) <= 3 * 12
+    proposals, overlaps, complete = detector()._sampled(clips, [None] * len(clips), generators(rng, len(clips)))
+    assert len(proposals) == len(overlaps) == len(complete) <= 3 * 12
+    assert np.array_equal(complete, overlaps >= 0.7)
     for (index, start_, end), overlap in zip(proposals, overlaps):
         clip = clips[int(index)]
         assert 0 <= start_ < end <= clip.valid - 1 and end - start_ <= 20
@@ -60,17 +64,51 @@ def test_sampled_proposals_have_the_overlap_they_claim(rng):
         assert overlap == pytest.approx(best, abs=1e-9)
 
 
+def test_neighbours_are_drawn_for_each_clip_from_its_own_numbers(rng):
+    """What one clip draws does not hang on the others, and another draw gives another loss."""
+    clips, features = make_batch(rng, tiny_settings())
+    made = detector("deeplab.second_stage=graph", "deeplab.neighbours=3", "deeplab.sampled_neighbours=1")
+    whole, some = generators(np.random.RandomState(1), 3), generators(np.random.RandomState(1), 3)[1:]
+    rois = torch.from_numpy(made._sampled(clips, [None] * 3, whole)[0]).float()
+    drawn = made._draws(rois, whole)
+    part = torch.from_numpy(made._sampled(clips[1:], [None] * 2, some)[0]).float()
+    assert [len(own) for own in drawn] == np.bincount(rois[:, 0].long().numpy()).tolist()
+    for one, other in zip(drawn[1:], made._draws(part, some)):
+        assert one.shape[0] == one.shape[1] and torch.equal(one, other)
+    judged = made.network.proposal_head
+    reduced = made.network(features, torch.ones(3, 1, 32)).proposal_features
+    assert torch.equal(judged(reduced, rois, drawn), judged(reduced, rois, drawn))
+    again = made._draws(rois, generators(np.random.RandomState(2), 3))
+    assert not torch.equal(judged(reduced, rois, drawn), judged(reduced, rois, again))
+    assert made.settings.second_stage == "graph" and detector()._draws(rois, whole) is None
+
+
+@pytest.mark.parametrize("assignments, told", [
+    (("deeplab.sampled_neighbours=9",), "deeplab.sampled_neighbours .9. are drawn of deeplab.neighbours .8."),
+    (("deeplab.candidates=5000",), "compares all proposals .* set deeplab.candidates .5000."),
+    (("deeplab.samples=4097",), "deeplab.samples .4097. to 4096 or less"),
+    (("dataset.length=16386",), "deeplab.atrous_graph .* set dataset.length .16386. to 16384 or less")])
+def test_graphs_that_cannot_be_are_refused(assignments, told):
+    settings = tiny_settings("deeplab.second_stage=graph", "deeplab.atrous_graph=true", *assignments)
+    without = override_settings(settings, ["deeplab.second_stage=fc", "deeplab.atrous_graph=false"])
+    DETECTORS["deeplab"].fit(without, 12.0)
+    with pytest.raises(UserError, match=told):
+        DETECTORS["deeplab"].fit(settings, 12.0)
+    with pytest.raises(UserError, match=told):
+        DETECTORS["deeplab"].check_stored(settings, 100, "c.npz")
+
+
 def slow_mean(scores, start, end):
     """Mean over [start, end] of steps of width 1 around each snippet, 0 outside."""
     total = sum(score * max(0.0, min(end, i + 0.5) - max(start, i - 0.5)) for i, score in enumerate(scores))
     return total / (end - start)
 
 
-@pytest.mark.parametrize("valid", [32, 11, 2])
-def test_decoding_equals_its_formula(rng, valid):
+@pytest.mark.parametrize("valid, variant", [(32, ()), (11, ()), (2, ()), (32, ("deeplab.second_stage=graph",))])
+def test_decoding_equals_its_formula(rng, valid, variant):
     """One clip, one proposal after the other, from the network's raw outputs."""
     clip, inputs = one_clip(rng, valid, tiny_settings())
-    made = detector("deeplab.candidates=40").eval()
+    made = detector("deeplab.candidates=40", *variant).eval()
     with torch.no_grad():
         for parameter in made.network.snippet_head.parameters():
             parameter.add_(0.5 * torch.randn_like(parameter))
