@@ -26,7 +26,8 @@ def set_deterministic():
     torch.backends.cudnn.benchmark = False
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if TORCH_VERSION >= (1, 11):
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # As use_deterministic_algorithms(True, warn_only=True), which imports PyTorch's compiler: seconds of a start
+        torch.set_deterministic_debug_mode("warn")
 
 
 def widest_float(device):

@@ -1,6 +1,7 @@
 """A trained detector for recordings that nobody has annotated: ``tad.load(path).predict(array, fps=25)``."""
 
 import difflib
+import os
 import warnings
 from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
@@ -101,11 +102,15 @@ class Predictor(object):
         :param duration: seconds that the snippets span evenly, where there are no frames.
         :param min_score: detections below are left out.
         :param top_k: so many are kept at most.
-        :param labels: only these classes are detected.
+        :param labels: only these classes are detected; one or several.
         :param external: score in 0..1 of each class for the whole recording, by an external classifier.
         :returns: list of :class:`Detection`
         :raises UserError: the features do not fit the detector, or a value makes no sense.
         """
+        if isinstance(features, (str, bytes, os.PathLike)):
+            raise UserError("predict takes an array, not a path; read the file before, for example with np.load('%s', "
+                            "mmap_mode='r'), or give it to tad predict" % features)
+        labels = [labels] if isinstance(labels, str) else labels
         if external is not None:
             external = self._external(external)
         try:

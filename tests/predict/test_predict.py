@@ -126,6 +126,13 @@ def test_a_picture_shows_the_whole_recording(place, monkeypatch):
     assert [least for _, least in drawn] == [1.0, None, None]
 
 
+def test_one_label_and_a_path_in_python(place):
+    detector, array = tad.load("run"), np.load("features/rec_3.npy")
+    assert detector.predict(array, labels="wave") == detector.predict(array, labels=["wave"]) != []
+    with pytest.raises(UserError, match="takes an array, not a path; .*np.load.'features/rec_3.npy'"):
+        detector.predict("features/rec_3.npy")
+
+
 def test_more_than_the_checkpoint_keeps(place):
     detector, array = tad.load("run"), np.load("features/rec_3.npy")
     assert len(detector.predict(array)) == 200

@@ -83,6 +83,25 @@ def told_columns(told, names, path):
     return Columns(index, {role: names[place] for role, place in index.items()}, {})
 
 
+def completed(columns, table):
+    """Told columns with those that were not told guessed among the others: recordings, starts, ends and labels.
+
+    A column of numbers that never repeat counts the rows, and names no recordings.
+
+    :param table: :class:`tad.data.importers.delimited.Table`
+    """
+    free = ["" if place in columns.index.values() else name for place, name in enumerate(table.names)]
+    guessed = guess_columns(free, ("recording", "start", "end", "label"))
+    needless = set(columns.index) | ({"start", "end"} if "frame" in columns.index else set())
+    needless |= {"end"} if "length" in columns.index else set()
+    numbers = [guessed.cell(cells, "recording") for _, cells in table.rows]
+    if len(set(numbers)) == len(numbers) and all(map(str.isdigit, numbers)):
+        needless.add("recording")
+    places = {role: place for role, place in guessed.index.items() if role not in needless}
+    return Columns(dict(places, **columns.index),
+                   dict({role: table.names[place] for role, place in places.items()}, **columns.names), {})
+
+
 def unit_of(name):
     """The unit that a column's name tells (``startFrame``, ``onset_ms``, ``f-init``), or None."""
     plain = re.sub(r"[^a-z0-9]", "", name.lower())

@@ -1,7 +1,7 @@
 """CSV and TSV files with one action a row: ``recording,start,end,label``, by whatever names."""
 
 from tad.data.importers import framewise
-from tad.data.importers.columns import ACTION_ROLES, Columns, guess_columns, told_columns, unit_of
+from tad.data.importers.columns import ACTION_ROLES, Columns, completed, guess_columns, told_columns, unit_of
 from tad.data.importers.delimited import looks_like_table, read_table
 from tad.data.importers.layout import Layout, label_of, note_facts, recording_of
 from tad.data.importers.reading import Reading, Row
@@ -43,7 +43,10 @@ def _layout(file, options):
     table = read_table(file, options.delimiter)
     if options.columns:
         columns = told_columns(options.columns, table.names, table.path)
+        with_names = table
         table, columns = _header_is_data(table, columns)
+        if table is with_names:
+            columns = completed(columns, table)
     else:
         columns = guess_columns(table.names, ACTION_ROLES)
         if not columns.index:
@@ -134,7 +137,9 @@ def _is_time(text):
 def _needs_no_word(layout, options):
     """Told columns, and a header with the very words, need no confirmation."""
     names = {role: name for role, name in layout.columns.names.items() if role in PLAIN}
-    return bool(options.columns) or (names == PLAIN and "frame" not in layout.columns.index)
+    if options.columns:
+        return all(name == PLAIN[role] for role, name in names.items() if role not in options.columns)
+    return names == PLAIN and "frame" not in layout.columns.index
 
 
 def _description(layout):

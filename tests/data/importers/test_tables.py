@@ -63,6 +63,27 @@ def test_told_columns_by_name_or_number_need_no_confirmation(tmp_path):
         rows(path)
 
 
+def test_columns_are_guessed_beside_told_ones(tmp_path):
+    """Who names only the columns that were not found must not get all rows as one recording."""
+    told = {"start": "Beginn", "end": "Ende", "label": "Aktion"}
+    path = write(tmp_path / "a.csv", "Video,Beginn,Ende,Aktion\nr1,1,2,wave\nr2,3,4,nod\n")
+    assert [row[0] for row in rows(path, columns=told)] == ["r1", "r2"] and "recording=Video" in agree.heard
+    with pytest.raises(UserError, match="not agreed"):
+        rows(path, refuse, columns=told)
+    plain = write(tmp_path / "b.csv", "recording,Beginn,Ende,Aktion\nr1,1,2,wave\n")
+    assert [row[0] for row in rows(plain, refuse, columns=told)] == ["r1"]
+    alone = write(tmp_path / "rec_7.csv", "Beginn,Ende,Aktion\n1,2,wave\n")
+    assert [row[0] for row in rows(alone, refuse, columns=told)] == ["rec_7"]
+    counted = write(tmp_path / "rec_8.csv", "id,Beginn,Ende,Aktion\n1,1,2,wave\n2,3,4,nod\n")
+    assert [row[0] for row in rows(counted, refuse, columns=told)] == ["rec_8", "rec_8"]
+    assert [row[0] for row in rows(path, refuse, columns=dict(told, label="Video"))] == ["a", "a"]
+    person = write(tmp_path / "c.csv", "Person,onset,offset,behavior\nr1,1,2,wave\n")
+    assert rows(person, columns={"recording": "Person"}) == [("r1", 1, 2, "seconds", "wave")]
+    assert "start=onset, end=offset, label=behavior" in agree.heard
+    lasting = write(tmp_path / "d.csv", "recording,start,stop,lasts,label\nr1,1,9,2,wave\n")
+    assert rows(lasting, refuse, columns={"length": "lasts"}) == [("r1", 1, 3, "seconds", "wave")]
+
+
 def test_rows_without_a_header(tmp_path):
     path = write(tmp_path / "a.csv", "r1,0.5,2,wave\nr2,3,4,nod\n")
     assert [row[0] for row in rows(path)] == ["r1", "r2"]
