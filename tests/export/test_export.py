@@ -73,6 +73,7 @@ KINDS = [(name, (), {}, ()) for name in exportable] + [
     ("deeplab", ODD, dict(classes=("one",), width=2, stride=3, window=8), ()),
     ("deeplab", ("dataset.length=45", "dataset.overlap=0.7", "deeplab.strides=[2,2]", "deeplab.context=0.3",
                  "dataset.fps=null"), dict(width=300, recordings=(60, 60, 60, 60)), ("--duration", "38.4")),
+    ("deeplab", ("deeplab.proposal_features=mask", "deeplab.second_stage=cnn", "deeplab.context=0.3"), {}, ()),
     ("bmn", ODD + ("bmn.sampling=mask", "bmn.max_duration=40"), dict(classes=("one",), width=2, stride=3, window=8),
      ()),
     ("atss", ODD + ("atss.levels=2", "atss.refine=false"), dict(classes=("one",), width=2, stride=3, window=8), ()),
