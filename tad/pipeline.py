@@ -332,10 +332,12 @@ def load_trained(path, override=None):
     return Trained(settings, tuple(meta["classes"]), normalization, detector.eval(), recipe, origin)
 
 
-def score_run(folder, detections_path, detections, trained, subset=None):
+def score_run(folder, detections_path, detections, trained, subset=None, ranks=ALONE):
     """Score detections against the configured annotations; writes ``metrics.json``, ``diagnosis.json`` and ``report/``.
 
-    :returns: the metrics and the paths of the pictures.
+    :param ranks: :class:`tad.engine.ranks.Ranks` that share the matching, connected; rank 0 writes, once it has written
+        the detections.
+    :returns: the metrics and the paths of the pictures, None on other ranks.
     """
     settings = trained.settings
     dataset = settings.dataset
@@ -343,7 +345,9 @@ def score_run(folder, detections_path, detections, trained, subset=None):
     subset = subset or dataset.test_subset
     thresholds = parse_thresholds(settings.evaluation.tiou)
     scoring = open_scoring(annotations, detections_path, subset, scoring_rules(settings))
-    metrics = evaluate_measures(scoring, thresholds)
+    metrics = evaluate_measures(scoring, thresholds, ranks=ranks)
+    if not ranks.leads:
+        return None
     write_json(os.path.join(folder, "metrics.json"), metrics)
     try:
         write_json(os.path.join(folder, "diagnosis.json"), diagnose(scoring, thresholds))
@@ -358,7 +362,8 @@ def run(settings, folder, resume=False, ranks=ALONE):
     check_scoring(settings)
     train_run(settings, folder, resume, ranks)
     path, detections, trained = infer_run(folder, ranks=ranks)
-    return score_run(folder, path, detections, trained) if ranks.leads else None
+    ranks.most(0)  # the others wait until rank 0 has written the detections
+    return score_run(folder, path, detections, trained, ranks=ranks)
 
 
 def scoring_rules(settings):

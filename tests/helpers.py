@@ -29,6 +29,10 @@ SMALL = {
              "atss.refine=true", "atss.refine_width=4", "atss.refine_bins=4", "atss.refine_samples=12"),
     "ssn": ("ssn.width=8", "ssn.samples=16", "ssn.candidates=60", "ssn.tag_step=0.1"),
 }
+# What changes a detector as much as another one would; tests of every detector take each of them
+VARIANTS = {
+    "deeplab": (("deeplab.proposal_features=mask",),),
+}
 TINY = SHORT + SMALL["deeplab"]
 
 

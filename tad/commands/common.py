@@ -1,6 +1,7 @@
 """What several commands share: options, settings, printing."""
 
 import argparse
+import contextlib
 import os
 import sys
 
@@ -43,6 +44,23 @@ def say(text):
     """Print also on a terminal that lacks some of the letters of a label or a path."""
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+@contextlib.contextmanager
+def sharing(variables=os.environ):
+    """Within it, connected :class:`tad.engine.ranks.Ranks` where a launcher has started several, else None.
+
+    For commands that need no PyTorch: it is imported only with several.
+    """
+    if variables.get("WORLD_SIZE", "1") == "1":
+        yield None
+        return
+    import torch
+
+    from tad.engine.joining import joined
+    with joined(variables) as ranks:
+        ranks.connect(torch.device("cpu"))
+        yield ranks
 
 
 def show_results(folder, metrics, pictures):

@@ -2,7 +2,7 @@
 
 import os
 
-from tad.commands.common import say
+from tad.commands.common import say, sharing
 
 
 def add(verbs):
@@ -60,8 +60,11 @@ def _eval(options):
             check_writable(path)
     rules = read_rules(options.class_map, options.blocked, options.ignore_label)
     thresholds = parse_thresholds(options.tiou)
-    scoring = open_scoring(options.ground_truth, options.detections, options.subset, rules)
-    metrics = evaluate_measures(scoring, thresholds, chosen)
+    with sharing() as ranks:
+        scoring = open_scoring(options.ground_truth, options.detections, options.subset, rules)
+        metrics = evaluate_measures(scoring, thresholds, chosen, ranks)
+    if ranks and not ranks.leads:
+        return
     diagnosis = None
     if options.diagnose:
         diagnosis = diagnose(scoring, thresholds, options.characteristics, options.buckets)

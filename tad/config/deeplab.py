@@ -23,8 +23,13 @@ class DeepLabSettings:
     boundary_radius: float = setting(1.5, "snippets beside a start or end that learn it and their distance to it",
                                      minimum=0.5)
     max_duration: Optional[int] = setting(None, "longest proposal in snippets", minimum=1)
-    proposal_width: int = setting(32, "channels that Align1D samples", minimum=4)
-    proposal_bins: int = setting(24, "Align1D bins over a proposal with its context", minimum=4)
+    proposal_features: str = setting("align", "how a proposal's features are sampled: align, the means of bins by "
+                                              "Align1D (G-TAD, section 3.4); mask, BMN's sampling mask (section 3.2)",
+                                     choices=("align", "mask"))
+    mask_samples: int = setting(3, "points of a bin with proposal_features mask (3 in BMN's code)",
+                                minimum=1, maximum=64)
+    proposal_width: int = setting(32, "channels that are sampled of a proposal", minimum=4)
+    proposal_bins: int = setting(24, "bins over a proposal with its context", minimum=4)
     context: float = setting(0.5, "a proposal is widened at each end by this part of its duration", minimum=0.0)
     samples: int = setting(96, "proposals sampled from each training window, a third from each tIoU range", minimum=3)
     candidates: int = setting(800, "proposals of a window that reach the proposal head at inference", minimum=1)

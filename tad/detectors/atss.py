@@ -9,8 +9,7 @@ from torch.nn import functional
 from tad.assignment.atss import AnchorTargets, anchor_targets, seen_actions
 from tad.assignment.proposals import balanced_sample, best_tiou, generators
 from tad.assignment.refinement import SegmentTargets, segment_targets
-from tad.detectors.base import Detector, out_of_reach
-from tad.detectors.grid import probabilities, valid_mask
+from tad.detectors.base import Detector, out_of_reach, probabilities, valid_mask
 from tad.errors import UserError
 from tad.losses.counts import over_ranks
 from tad.losses.focal import focal

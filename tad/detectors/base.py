@@ -1,7 +1,9 @@
-"""What the rest of the package asks of a detector."""
+"""What the rest of the package asks of a detector, and what all of them need for it."""
 
 import warnings
 
+import numpy as np
+import torch
 from torch import nn
 
 from tad.errors import DataWarning, UserError
@@ -59,6 +61,19 @@ class Detector(nn.Module):
     def propose(self, features, clips):
         """Scored proposals of each clip, without gradients: B :class:`tad.postprocess.fusion.ScoredProposals`."""
         raise NotImplementedError
+
+
+def valid_mask(clips, features):
+    """1 on real snippets and 0 on padding, ``(B, 1, T)`` beside the features ``(B, C, T)`` of the clips."""
+    valid = torch.zeros(len(clips), 1, features.size(2))
+    for index, clip in enumerate(clips):
+        valid[index, :, :clip.valid] = 1
+    return valid.to(features)
+
+
+def probabilities(logits):
+    """Sigmoid as a float64 array."""
+    return torch.sigmoid(logits).cpu().numpy().astype(np.float64)
 
 
 def out_of_reach(mask, what, durations, fix):

@@ -5,7 +5,8 @@ import torch
 
 from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou, generators
 from tad.assignment.snippets import snippet_targets
-from tad.detectors.grid import GridDetector, probabilities, valid_mask
+from tad.detectors.base import probabilities, valid_mask
+from tad.detectors.grid import GridDetector
 from tad.errors import UserError
 from tad.losses import functional as losses
 from tad.models.bmn import BMN

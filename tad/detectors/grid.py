@@ -2,9 +2,6 @@
 
 import math
 
-import numpy as np
-import torch
-
 from tad.data.fitting import rounded_up
 from tad.detectors.base import Detector, out_of_reach
 from tad.errors import UserError
@@ -41,16 +38,3 @@ class GridDetector(Detector):
         if 2 * own.boundary_radius >= length:
             raise UserError("%s.boundary_radius (%g snippets) makes every snippet of a window (dataset.length: %d) a "
                             "boundary; set it below %g" % (cls.SECTION, own.boundary_radius, length, length / 8.0))
-
-
-def valid_mask(clips, features):
-    """1 on real snippets and 0 on padding, ``(B, 1, T)`` beside the features ``(B, C, T)`` of the clips."""
-    valid = torch.zeros(len(clips), 1, features.size(2))
-    for index, clip in enumerate(clips):
-        valid[index, :, :clip.valid] = 1
-    return valid.to(features)
-
-
-def probabilities(logits):
-    """Sigmoid as a float64 array."""
-    return torch.sigmoid(logits).cpu().numpy().astype(np.float64)

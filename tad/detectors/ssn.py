@@ -6,8 +6,7 @@ import torch
 from tad.assignment.completeness import BACKGROUND, POSITIVE, LabelledProposals, sample
 from tad.assignment.proposals import generators
 from tad.assignment.snippets import snippet_targets
-from tad.detectors.base import Detector
-from tad.detectors.grid import probabilities, valid_mask
+from tad.detectors.base import Detector, probabilities, valid_mask
 from tad.errors import UserError
 from tad.losses import functional as losses
 from tad.losses.completeness import activity_loss, completeness_loss, location_loss

@@ -6,6 +6,7 @@ import numpy as np
 
 from tad.evaluation.instances import Instances, best_first, first_of_each
 from tad.evaluation.matching import Matching, match, official_tiou, overlapping_pairs
+from tad.evaluation.sharing import matched_by_all
 
 ANY_OVERLAP = float(np.finfo(np.float64).tiny)  # as a tIoU that every segment with shared time reaches
 
@@ -34,7 +35,7 @@ class Ranking(NamedTuple):
         return dropped
 
 
-def rank(truth, found, classes, thresholds, ignored=None):
+def rank(truth, found, classes, thresholds, ignored=None, ranks=None):
     """Match detections with the ground truth at each threshold.
 
     Detections take their turn by falling score, ties in the order given; each takes the free instance of its recording
@@ -43,17 +44,25 @@ def rank(truth, found, classes, thresholds, ignored=None):
     :param truth: ground truth, :class:`tad.evaluation.instances.Instances` with labels below ``classes``.
     :param found: detections, likewise.
     :param ignored: ambiguous instances of no class: detections that share time with one and find nothing are dropped.
+    :param ranks: :class:`tad.engine.ranks.Ranks` that share the work, connected; rank 0 gets the whole.
     :returns: :class:`Ranking`
     """
+    def matched(part):
+        pairs = overlapping_pairs(truth, part, min(thresholds), overlap=official_tiou)
+        matchings = [match(pairs, threshold, len(truth.labels)) for threshold in thresholds]
+        if ignored is None or not len(ignored.labels):
+            return matchings, np.zeros(0, np.int64)
+        return matchings, overlapping_pairs(ignored, part, ANY_OVERLAP, same_label=False).detection
+
     found = best_first(found)
-    pairs = overlapping_pairs(truth, found, min(thresholds), overlap=official_tiou)
+    alone = ranks is None or ranks.count == 1
+    matchings, ambiguous = matched(found) if alone else matched_by_all(matched, found, ranks)
     droppable = None
-    if ignored is not None and len(ignored.labels):
+    if len(ambiguous):
         droppable = np.zeros(len(found.labels), dtype=bool)
-        droppable[overlapping_pairs(ignored, found, ANY_OVERLAP, same_label=False).detection] = True
+        droppable[ambiguous] = True
     return Ranking(found, first_of_each(found.labels, classes), np.bincount(truth.labels, minlength=classes),
-                   tuple(thresholds), tuple(match(pairs, threshold, len(truth.labels)) for threshold in thresholds),
-                   droppable)
+                   tuple(thresholds), tuple(matchings), droppable)
 
 
 def average_precisions(ranking, weight=None):

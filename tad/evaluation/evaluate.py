@@ -47,13 +47,15 @@ def evaluate(ground_truth_path, detections_path, tiou, subset=None, rules=NO_RUL
     return evaluate_measures(open_scoring(ground_truth_path, detections_path, subset, rules), thresholds, measures)
 
 
-def evaluate_measures(scoring, thresholds, measures=MAP_ONLY):
+def evaluate_measures(scoring, thresholds, measures=MAP_ONLY, ranks=None):
     """Metrics of files that have been read.
 
     :param scoring: :class:`tad.evaluation.scoring.Scoring`
     :param thresholds: tIoU thresholds of mAP.
+    :param ranks: :class:`tad.engine.ranks.Ranks` that share the matching of mAP, connected; only rank 0's metrics are
+        those of all recordings.
     """
-    metrics = detection_metrics(scoring, thresholds) if "map" in measures.names else {}
+    metrics = detection_metrics(scoring, thresholds, ranks) if "map" in measures.names else {}
     metrics.update(scored_metrics(scoring))
     if "ar" in measures.names:
         metrics["proposals"] = proposal_metrics(scoring, measures.proposal_tiou, measures.proposals)
@@ -64,9 +66,9 @@ def evaluate_measures(scoring, thresholds, measures=MAP_ONLY):
     return metrics
 
 
-def detection_metrics(scoring, thresholds):
+def detection_metrics(scoring, thresholds, ranks=None):
     """mAP and AP of each class."""
-    ranking = rank(scoring.truth, scoring.found, len(scoring.labels), thresholds, scoring.ignored)
+    ranking = rank(scoring.truth, scoring.found, len(scoring.labels), thresholds, scoring.ignored, ranks)
     values = average_precisions(ranking)
     names = [threshold_name(value) for value in thresholds]
     return {

@@ -13,31 +13,32 @@ BLOCK_BYTES = 2 ** 26
 SAMPLE_BYTES = 150  # of the arrays for each sample that are alive at once
 
 
-def align1d_matrix(features, rois, bins, most, block=None):
-    """Align1D with ``sampling_ratio=0`` of the same number of rois in each entry of a batch.
+def align1d_matrix(features, rois, bins, most, block=None, sampling_ratio=0):
+    """Align1D of the same number of rois in each entry of a batch.
 
     :param features: float32 ``(B, C, T)``.
     :param rois: float32 or float64 ``(B, N, 2)`` of start and end in snippet units, finite; or ``(1, N, 2)``, the same
         for all entries.
     :param most: samples in a bin of the longest roi: its length divided by ``bins``, rounded up. The bins of a longer
-        roi would lack samples.
+        roi would lack samples. With a ``sampling_ratio`` it is that.
     :param block: rois of an entry that are handled at once, a plain number; None for all.
+    :param sampling_ratio: samples in each bin; 0 takes about one for each snippet.
     :returns: float32 ``(B, N, C, bins)``.
     """
     columns = features.transpose(1, 2)
     parts = []
     rois = rois.to(torch.float64)
     for part in (rois,) if block is None else rois.split(block, dim=1):
-        weights = bin_weights(part, features.shape[2], bins, most)
+        weights = bin_weights(part, features.shape[2], bins, most, sampling_ratio)
         values = torch.matmul(weights.flatten(1, 2), columns)
         parts.append(values.unflatten(1, (part.shape[1], bins)).transpose(2, 3))
     return torch.cat(parts, dim=1)
 
 
-def bin_weights(rois, snippets, bins, most):
+def bin_weights(rois, snippets, bins, most, sampling_ratio=0):
     """The weight of each snippet in each bin: float64 ``(B, N, 2)`` to float32 ``(B, N, bins, snippets)``."""
     width = (rois[..., 1] - rois[..., 0]).clamp(min=1) / bins
-    samples = torch.ceil(width)[..., None, None]
+    samples = (torch.full_like(width, sampling_ratio) if sampling_ratio else torch.ceil(width))[..., None, None]
     begin = rois[..., :1] + torch.arange(bins, dtype=rois.dtype) * width[..., None]
     number = torch.arange(most, dtype=rois.dtype)
     position = multiply_add(number + 0.5, width[..., None, None] / samples, begin[..., None])

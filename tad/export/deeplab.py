@@ -18,8 +18,7 @@ class DeepLabGraph(Graph):
         super(DeepLabGraph, self).__init__()
         self.network = detector.network
         self.settings = settings = detector.settings
-        longest = settings.max_duration * (1 + 2 * settings.context)
-        self.most = int(math.ceil(longest / settings.proposal_bins)) + 1  # one more in case of rounding
+        self.most = samples_of_a_bin(settings)
         self.block = block_size(length, settings.proposal_bins, self.most)
         # With fewer steps in the encoder, what its normalization divides by is mostly rounding
         self.shortest = max(SHORTEST, 4 * int(np.prod(settings.strides)))
@@ -40,3 +39,11 @@ class DeepLabGraph(Graph):
         found = torch.stack([low, high], dim=2)
         classes = mean_inside(torch.sigmoid(scores.classes).double() * real, found)
         return found, classes, product, quality[..., 0], quality[..., 1], proposal_count(product)
+
+
+def samples_of_a_bin(settings):
+    """What a bin of the longest proposal with its context is the mean of, at most."""
+    if settings.proposal_features == "mask":
+        return settings.mask_samples
+    longest = settings.max_duration * (1 + 2 * settings.context)
+    return int(math.ceil(longest / settings.proposal_bins)) + 1  # one more in case of rounding

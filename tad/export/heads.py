@@ -1,7 +1,10 @@
 """The proposal head that graphs share."""
 
+from torch.nn.functional import pad
+
 from tad import segments
 from tad.export.align1d import align1d_matrix
+from tad.models.proposal_features import AlignSampling, MaskSampling
 
 
 def proposal_scores(head, features, proposals, most, block):
@@ -13,6 +16,25 @@ def proposal_scores(head, features, proposals, most, block):
         once; both as :func:`tad.export.align1d.align1d_matrix` takes them.
     :returns: logits float32 ``(B, N, outputs)``.
     """
-    # In the features' type, as ProposalHead does it: what lies just outside the sequence must stay there
-    rois = segments.widen(proposals.to(features.dtype).flatten(0, 1), head.context).unflatten(0, proposals.shape[:2])
-    return head.score(align1d_matrix(features, rois, head.align.output_size, most, block).flatten(2))
+    return head.score(MATRICES[type(head.sample)](head.sample, features, proposals, most, block))
+
+
+def _align_matrix(sample, features, proposals, most, block):
+    # In the features' type, as AlignSampling does it: what lies just outside the sequence must stay there
+    rois = _widened(proposals.to(features.dtype), sample.context)
+    return align1d_matrix(features, rois, sample.align.output_size, most, block)
+
+
+def _mask_matrix(sample, features, proposals, most, block):
+    rois = _widened(proposals.double(), sample.context)
+    step = (rois[..., 1:] - rois[..., :1]) / (sample.points - 1)
+    rois = rois + step * rois.new_tensor([-0.5, 0.5]) + 1
+    return align1d_matrix(pad(features, (1, 1)), rois, sample.align.output_size, most, block,
+                          sample.align.sampling_ratio)
+
+
+def _widened(proposals, context):
+    return segments.widen(proposals.flatten(0, 1), context).unflatten(0, proposals.shape[:2])
+
+
+MATRICES = {AlignSampling: _align_matrix, MaskSampling: _mask_matrix}

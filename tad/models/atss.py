@@ -7,7 +7,9 @@ from torch import nn
 
 from tad.models.heads import ProposalHead
 from tad.models.layers import conv_norm_relu, initialize
+from tad.models.proposal_features import AlignSampling
 from tad.models.pyramid import Pyramid
+from tad.models.second_stage import FullyConnected
 
 FARTHEST = 4.0  # a boundary lies within exp(4) halves of its anchor's centre, so that exp cannot overflow
 
@@ -81,8 +83,10 @@ class SecondStage(nn.Module):
 
     def __init__(self, classes, settings):
         super(SecondStage, self).__init__()
-        self.head = ProposalHead(settings.width, settings.refine_width, settings.refine_bins, settings.refine_context,
-                                 settings.dropout, outputs=2 + classes)
+        self.head = ProposalHead(
+            conv_norm_relu(settings.width, settings.refine_width),
+            AlignSampling(settings.refine_bins, settings.refine_context),
+            FullyConnected(settings.refine_width, settings.refine_bins, settings.width, settings.dropout, 2 + classes))
         initialize(self, rare_outputs=(self.head.score[-1],))
         nn.init.zeros_(self.head.score[-1].bias[:2])  # the first refinement leaves segments nearly as they are
 

@@ -9,7 +9,9 @@ from tad.models.aspp import AtrousPyramid
 from tad.models.decoder import Decoder
 from tad.models.encoder import Encoder
 from tad.models.heads import ProposalHead, SnippetHead, SnippetScores
-from tad.models.layers import initialize, resize
+from tad.models.layers import conv_norm_relu, initialize, resize
+from tad.models.proposal_features import SAMPLINGS
+from tad.models.second_stage import FullyConnected
 
 
 class DeepLabOutput(NamedTuple):
@@ -35,8 +37,9 @@ class DeepLab(nn.Module):
         self.pyramid = AtrousPyramid(width, settings.atrous_rates, dropout)
         self.decoder = Decoder(width, dropout)
         self.snippet_head = SnippetHead(width, classes)
-        self.proposal_head = ProposalHead(width, settings.proposal_width, settings.proposal_bins,
-                                          settings.context, dropout)
+        self.proposal_head = ProposalHead(
+            conv_norm_relu(width, settings.proposal_width), SAMPLINGS[settings.proposal_features](settings),
+            FullyConnected(settings.proposal_width, settings.proposal_bins, width, dropout, outputs=2))
         initialize(self, rare_outputs=(self.snippet_head.classes, self.snippet_head.boundaries))
 
     def forward(self, features, valid):

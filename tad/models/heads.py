@@ -5,9 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from tad import segments
 from tad.models.layers import conv_norm_relu
-from tad.ops.align1d import Align1D
 
 
 class SnippetScores(NamedTuple):
@@ -61,22 +59,21 @@ class ClassHead(nn.Module):
 
 
 class ProposalHead(nn.Module):
-    """tIoU and completeness of proposals, or other outputs, from Align1D features of a proposal with its context.
+    """tIoU and completeness of proposals, or other outputs, in three steps that can be chosen one by one.
 
-    The two outputs are BMN's regression and classification confidences (Lin et al., 2019, section 3.3); widening by
-    context and aligned sampling are G-TAD's (Xu et al., 2020, section 3.4).
+    The two outputs are BMN's regression and classification confidences (Lin et al., 2019, section 3.3).
+
+    :param reduce: features of the snippets ``(B, width, T)`` to ``(B, P, T)``, once for all proposals.
+    :param sample: those and proposals ``(N, 3)`` to ``(N, P, bins)`` (:mod:`tad.models.proposal_features`).
+    :param score: those to logits ``(N, outputs)`` (:mod:`tad.models.second_stage`).
     """
 
-    def __init__(self, width, channels, bins, context, dropout, outputs=2):
+    def __init__(self, reduce, sample, score):
         super(ProposalHead, self).__init__()
-        self.context = context
-        self.reduce = conv_norm_relu(width, channels)
-        self.align = Align1D(bins)
-        self.score = nn.Sequential(
-            nn.Linear(channels * bins, width), nn.ReLU(inplace=True), nn.Dropout(dropout),
-            nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, outputs))
+        self.reduce = reduce
+        self.sample = sample
+        self.score = score
 
     def forward(self, features, proposals):
-        """``(B, width, T)`` and proposals ``(N, 3)`` (batch index, start, end) to logits ``(N, outputs)``."""
-        rois = torch.cat([proposals[:, :1], segments.widen(proposals[:, 1:], self.context)], dim=1)
-        return self.score(self.align(features, rois.to(features.dtype)).flatten(1))
+        """Reduced features ``(B, P, T)``, proposals ``(N, 3)`` (batch index, start, end) to logits ``(N, outputs)``."""
+        return self.score(self.sample(features, proposals))

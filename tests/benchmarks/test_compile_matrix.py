@@ -6,10 +6,20 @@ import sys
 
 import pytest
 
-from tad.ops.align1d_cuda import nvrtc, program
+from tad.ops.align1d_cuda import launch, nvrtc, program
+from tests.ops.align1d_cuda import test_ptx
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "benchmarks"))
 import compile_matrix  # noqa: E402
+
+
+def test_what_is_loaded_on_a_gpu_is_what_is_kept():
+    """Skipped without a GPU, that test would not be seen to ask for other files."""
+    assert test_ptx.SIZE == compile_matrix.SIZE
+    machine = launch.Machine(132, 232448, 233472)  # an H100
+    shape = launch.Shape(2, 2 * test_ptx.SIZE["backward"], 100, 5, 16, 4)
+    assert launch.forward_layout(shape, machine).size == test_ptx.SIZE["forward"]
+    assert launch.backward_layout(shape, machine).size == test_ptx.SIZE["backward"]
 
 
 def result(target, **changes):

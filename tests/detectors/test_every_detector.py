@@ -8,21 +8,23 @@ from tad.config import DETECTORS
 from tad.data.clips import cut_windows
 from tad.detectors import build_detector
 from tad.engine.training import start, train_step
-from tests.helpers import make_batch, make_source, tiny_settings
+from tests.helpers import VARIANTS, make_batch, make_source, tiny_settings
 
 CLASSES, WIDTH, LENGTH = 3, 4, 32
 
-every = pytest.mark.parametrize("name", DETECTORS)
+every = pytest.mark.parametrize("kind", [(name,) + variant for name in DETECTORS
+                                         for variant in ((),) + VARIANTS.get(name, ())], ids="-".join)
 
 
-def settings_of(name, *assignments):
+def settings_of(kind, *assignments):
+    """Of a detector's name, followed by settings that make a variant of it."""
     from tad.detectors import DETECTORS as KINDS
-    return KINDS[name].fit(tiny_settings(*assignments, detector=name), 12.0)
+    return KINDS[kind[0]].fit(tiny_settings(*(kind[1:] + assignments), detector=kind[0]), 12.0)
 
 
 @every
-def test_the_loss_falls_and_stays_finite(name, rng):
-    settings = settings_of(name, "train.steps=30", "train.learning_rate=0.01")
+def test_the_loss_falls_and_stays_finite(kind, rng):
+    settings = settings_of(kind, "train.steps=30", "train.learning_rate=0.01")
     torch.manual_seed(0)
     progress = start(build_detector(settings, WIDTH, CLASSES), settings)
     clips, _ = make_batch(rng, settings)
@@ -33,8 +35,8 @@ def test_the_loss_falls_and_stays_finite(name, rng):
 
 
 @every
-def test_the_same_seed_gives_the_same_losses(name, rng):
-    settings = settings_of(name)
+def test_the_same_seed_gives_the_same_losses(kind, rng):
+    settings = settings_of(kind)
     clips, features = make_batch(rng, settings)
     found = []
     for _ in range(2):
@@ -47,9 +49,9 @@ def test_the_same_seed_gives_the_same_losses(name, rng):
 
 @every
 @pytest.mark.parametrize("lengths, actions", [((60, 20), 0), ((1, 2), 1), ((2,), 0), ((500,), 40)])
-def test_borders_of_training(name, rng, lengths, actions):
+def test_borders_of_training(kind, rng, lengths, actions):
     """No action, one snippet, more actions than snippets of a window."""
-    settings = settings_of(name)
+    settings = settings_of(kind)
     clips, features = make_batch(rng, settings, lengths, actions)
     detector = build_detector(settings, WIDTH, CLASSES).train()
     parts = detector.losses(features, clips, rng)
@@ -62,8 +64,8 @@ def test_borders_of_training(name, rng, lengths, actions):
 
 @every
 @pytest.mark.parametrize("snippets", [1, 2, 3, 20, 32, 75])
-def test_proposals_are_segments_with_probabilities(name, rng, snippets):
-    settings = settings_of(name)
+def test_proposals_are_segments_with_probabilities(kind, rng, snippets):
+    settings = settings_of(kind)
     source, features = make_source(rng, snippets, actions=0, classes=CLASSES)
     clips = list(cut_windows(source, features, settings.dataset, LENGTH))
     detector = build_detector(settings, WIDTH, CLASSES).eval()
@@ -80,9 +82,9 @@ def test_proposals_are_segments_with_probabilities(name, rng, snippets):
 
 
 @every
-def test_a_clip_is_judged_alone(name, rng):
+def test_a_clip_is_judged_alone(kind, rng):
     """What else lies in the batch changes nothing but the last bits."""
-    settings = settings_of(name)
+    settings = settings_of(kind)
     clips, features = make_batch(rng, settings)
     torch.manual_seed(1)
     detector = build_detector(settings, WIDTH, CLASSES).eval()

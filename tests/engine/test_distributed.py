@@ -21,6 +21,7 @@ from tad.engine.joining import VARIABLES, joined, read_variables
 from tad.engine.losslog import read_losses
 from tad.engine.ranks import ALONE, Ranks
 from tad.errors import UserError
+from tad.files import write_json
 from tests.helpers import ROOT, SHORT, SMALL, environment, read_json, sets, write_data
 from tests.processes import Running
 
@@ -153,6 +154,27 @@ def test_train_and_infer_in_one_command(folder):
                           "again.json", "--output", "again-metrics.json"], folder).finish()
     assert code == 0, text
     assert read_json(folder / "again-metrics.json") == read_json(folder / "all" / "metrics.json")
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_scores_are_those_of_one_process(folder, rng, count):
+    """Also with more ranks than recordings, of which some have no detection or none of their own."""
+    truth = read_json(folder / "annotations.json")["database"]
+    tested = [(name, entry) for name, entry in truth.items() if entry["subset"] == "validation"]
+    results = {"elsewhere": [{"label": "wave", "score": 0.5, "segment": [0.0, 1.0]}]}
+    for name, entry in tested[1:]:
+        results[name] = [{"label": one["label"], "score": float(score), "segment": [a + d for a, d in zip(
+                             one["segment"], rng.randn(2))]}
+                         for one in entry["annotations"] for score in np.round(rng.rand(9), 1)]
+    write_json(str(folder / "some.json"), {"results": results})
+    words = ["eval", "--ground-truth", "annotations.json", "--detections", "some.json", "--subset", "validation",
+             "--measure", "map,ar", "--diagnose", "--ignore-label", tested[0][1]["annotations"][0]["label"], "--output"]
+    code, told = Running(words + ["alone/metrics.json"], folder).finish()
+    codes, lines = finish(begin(folder, count, *(words + ["%d/metrics.json" % count]), before=in_float32))
+    assert code == 0 and codes == [0] * count and sorted(lines) == sorted(told.splitlines())
+    for name in ("metrics.json", "diagnosis.json"):
+        assert (folder / str(count) / name).read_bytes() == (folder / "alone" / name).read_bytes()
+    assert read_json(folder / "alone" / "metrics.json")["average_mAP"] > 0
 
 
 def disturbed(folder, run, fault):

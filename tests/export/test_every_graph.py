@@ -23,7 +23,8 @@ SAME = 2e-5
 CASES = {
     "deeplab": [(), ("deeplab.context=0.3", "deeplab.proposal_bins=5"), ("deeplab.context=0",),
                 ("deeplab.strides=[1]",), ("deeplab.candidates=5000",), ("deeplab.candidates=1",),
-                ("deeplab.max_duration=1",)],
+                ("deeplab.max_duration=1",), ("deeplab.proposal_features=mask", "deeplab.context=0.4"),
+                ("deeplab.proposal_features=mask", "deeplab.mask_samples=1", "deeplab.context=0")],
     "bmn": [(), ("bmn.sampling=mask", "bmn.context=0.4"), ("bmn.sampling=align1d",), ("bmn.class_head=false",),
             ("bmn.sampling=align1d", "bmn.context=0", "bmn.proposal_samples=5"), ("bmn.max_duration=1",),
             ("bmn.proposal_samples=2", "bmn.candidates=5000"), ("bmn.candidates=1", "bmn.class_head=false")],

@@ -62,7 +62,7 @@ def test_proposals_are_judged_on_their_widened_segment():
     features = torch.randn(2, 4, 30)
     proposals = torch.tensor([[0, 4.0, 10.0], [1, 0.0, 29.0], [1, 7.0, 8.0]])
     widened = torch.tensor([[0, 1.0, 13.0], [1, -14.5, 43.5], [1, 6.5, 8.5]])
-    expected = made.proposal_head.score(align1d(features, widened, 6).reshape(3, -1))
+    expected = made.proposal_head.score(align1d(features, widened, 6))
     assert torch.allclose(made.proposal_head(features, proposals), expected, atol=1e-5)
     assert made.proposal_head(features, torch.zeros(0, 3)).shape == (0, 2)
 
