@@ -91,6 +91,8 @@ class PostprocessSettings:
     per_class: bool = setting(True, "thin within each class; else across all of them")
     sigma: float = setting(0.4, "soft-NMS: width of the Gaussian penalty", minimum=1e-3)
     tiou_threshold: float = setting(0.5, "NMS: overlap above which the lower score goes", minimum=0.0, maximum=1.0)
+    soft_threshold: float = setting(0.0, "soft-NMS: tIoU up to which a detection keeps its score (BSN: "
+                                         "0.8 on ActivityNet, 0.65 on THUMOS14)", minimum=0.0, maximum=1.0)
     min_score: float = setting(0.001, "detections below are dropped", minimum=0.0)
     top_k: int = setting(200, "detections kept for a recording, or for each 128 windows of a longer one", minimum=1)
 
