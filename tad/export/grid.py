@@ -6,12 +6,13 @@ from torch.nn.functional import pad
 NO_PROPOSAL = -1.0  # in place of a probability, in cells of the grid that no proposal can be
 
 
-def best_cells(starts, ends, valid, max_duration, count):
+def best_cells(starts, ends, valid, max_duration, count, possible=None):
     """The ``count`` proposals of each clip with the highest product of start and end probability, best first.
 
     :func:`tad.proposals.grid.best_by_boundaries` of :func:`tad.proposals.grid.all_proposals`, for a batch.
 
     :param starts: float64 ``(B, T)`` probability of a start at each snippet; ``ends`` likewise.
+    :param possible: masks of the snippets that may be a start, an end, bool ``(B, T)`` each; None: all.
     :param valid: int64 ``(B,)`` snippets of each clip that are not padding.
     :returns: first and last snippet int64 ``(B, count)``, and the product float64 ``(B, count)``. Rows for which the
         clip has no proposal are at the end, with :data:`NO_PROPOSAL` as their product.
@@ -23,6 +24,8 @@ def best_cells(starts, ends, valid, max_duration, count):
     inside = last < valid[:, None, None]
     last = last.clamp(max=snippets - 1)
     product = starts[:, None] * ends[:, last]
+    if possible is not None:
+        inside = inside & possible[0][:, None] & possible[1][:, last]
     product = torch.where(inside, product, torch.full_like(product, NO_PROPOSAL))
     # Padded, because a short clip has fewer cells than are asked for
     best, cells = torch.topk(pad(product.flatten(1), (0, count), value=NO_PROPOSAL), count)

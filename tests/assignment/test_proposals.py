@@ -50,3 +50,12 @@ def test_every_member_of_a_range_has_its_chance(rng):
 def test_the_borders_belong_to_the_upper_range(rng):
     overlaps = np.array([POSITIVE, NEGATIVE, NEGATIVE - 1e-9])
     assert balanced_sample(overlaps, 3, rng).tolist() == [0, 1, 2]
+
+
+def test_other_parts_than_thirds(rng):
+    """1 : 1 : 2, and 1 : 0 : 2, which draws no middle ones even where the low range has too few."""
+    overlaps = np.repeat([0.9, 0.5, 0.1], 40)
+    for parts, expected in (((1, 1, 2), (10, 10, 20)), ((1, 0, 2), (13, 0, 27))):
+        picked = overlaps[balanced_sample(overlaps, 40, rng, parts)]
+        assert tuple((picked == value).sum() for value in (0.9, 0.5, 0.1)) == expected
+    assert len(balanced_sample(np.array([0.9, 0.5, 0.5]), 3, rng, (1, 0, 2))) == 1
