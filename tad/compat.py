@@ -133,6 +133,13 @@ def is_out_of_memory(error):
         "out of memory", "can't allocate memory", "not enough memory"))
 
 
+def convolved(module, values):
+    """What convolutions give for ``values (N, C, T)``, N of 0 too, which PyTorch before 1.5 refuses."""
+    if len(values) or TORCH_VERSION >= (1, 5):
+        return module(values)
+    return module(torch.cat([values, values.new_zeros((1,) + values.shape[1:])]))[:0]
+
+
 def is_capturing():
     """Whether the current stream is being captured into a CUDA graph (PyTorch 1.10 and newer)."""
     return TORCH_VERSION >= (1, 10) and torch.cuda.is_current_stream_capturing()

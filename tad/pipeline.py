@@ -38,9 +38,11 @@ from tad.data.sources import (
     learn_normalization,
     left_out,
     load_sources,
+    shared_rate,
 )
 from tad.data.streams import part_paths
 from tad.detectors import DETECTORS, build_detector
+from tad.detectors.base import check_labels
 from tad.engine.checkpoint import (
     clear_leftovers,
     newest_readable,
@@ -71,7 +73,7 @@ from tad.postprocess.curves import CurveJoiner
 from tad.report.manifest import checksum, command_line, make_manifest, manifest_path
 from tad.report.snippet_scores import replaced_scores, scores_folder
 from tad.report.timeline import draw_timelines
-from tad.settings import flatten, settings_from_dict, settings_to_dict, write_settings
+from tad.settings import flatten, replace, settings_from_dict, settings_to_dict, write_settings
 
 # Settings that may change when a training is resumed, because no weight depends on them
 FREE_TO_CHANGE = ("device", "threads", "dataset.test_subset", "dataset.strict", "dataset.max_missing",
@@ -93,7 +95,7 @@ class Trained(NamedTuple):
     """What a checkpoint gives to inference.
 
     ``recipe`` is None where it was trained on features without one; ``origin`` says for manifests which checkpoint it
-    is, and what was changed.
+    is, and what was changed. ``rate`` is the fps of all training recordings; None where they differ or nothing tells.
     """
 
     settings: Settings
@@ -102,6 +104,11 @@ class Trained(NamedTuple):
     detector: torch.nn.Module
     recipe: Optional[Recipe]
     origin: Dict[str, Any]
+    rate: Optional[float] = None
+
+    def at_learned_rate(self, dataset):
+        """:class:`tad.config.DatasetSettings` with the rate that was learned from, wherever it came from."""
+        return dataset if self.rate is None else replace(dataset, fps=self.rate)
 
     def wanted_recipe(self, dataset, found):
         """The recipe that features must have, where ``found`` is the one that they do have.
@@ -145,8 +152,10 @@ def train_run(settings, folder, resume=False, ranks=ALONE):
     check_learnable(sources, classes)
     settings = fit_settings(settings, sources)
     check_feasible(settings, sources)
+    check_labels(settings, classes, dataset.external_scores)
     normalization = learn_normalization(sources, store) if dataset.normalize else identity_normalization(width)
     meta = {"settings": settings_to_dict(settings), "classes": list(classes), "width": width,
+            "fps": shared_rate(recordings, sources, settings.dataset),
             "mean": normalization.mean.tolist(), "deviation": normalization.deviation.tolist(),
             "actions": actions_checksum(sources), "recipe": recipe and recipe_to_dict(recipe)}
     checkpoints = os.path.join(folder, "checkpoints")
@@ -253,12 +262,13 @@ def infer_run(checkpoint, output=None, subset=None, override: Callable[[Any], Se
     recipe, place = read_recipe(store.path), find_recipe(store.path)
     if recipe is not None:
         settings = with_recipe(settings, recipe, place)
-        check_recipe(trained.wanted_recipe(settings.dataset, recipe), recipe, place)
+        check_recipe(trained.wanted_recipe(trained.at_learned_rate(settings.dataset), recipe), recipe, place)
         if dataset.timing == "auto":
             recordings = at_rate_of(recordings, recipe, place, dataset.strict)
     sources, _ = load_sources(recordings, store, settings.dataset, trained.classes, len(trained.normalization.mean))
     given = external or optional_path(dataset.external_scores, "dataset.external_scores")
     scores = external_scores(given, trained.classes, [source.id for source in sources])
+    check_labels(settings, trained.classes, all(source.id in scores for source in sources))
     mine = [sources[index] for index in ranks.portion([source.snippets for source in sources])]
     # Each rank replaces the curves of its recordings, rank 0 also those of recordings that are left out
     replaced = [source.id for source in mine] + (left_out(recordings, sources) if ranks.leads else [])
@@ -329,7 +339,9 @@ def load_trained(path, override=None):
     before, after = (flatten(settings_to_dict(each), path) for each in (kept, settings))
     origin = {"checkpoint": {"path": path, "sha256": checksum(path), "step": meta["step"]},
               "changed_settings": {key: value for key, value in after.items() if value != before[key]}}
-    return Trained(settings, tuple(meta["classes"]), normalization, detector.eval(), recipe, origin)
+    # One that is given by hand counts more; old checkpoints have none
+    rate = meta.get("fps") if settings.dataset.fps == kept.dataset.fps else None
+    return Trained(settings, tuple(meta["classes"]), normalization, detector.eval(), recipe, origin, rate)
 
 
 def score_run(folder, detections_path, detections, trained, subset=None, ranks=ALONE):

@@ -31,10 +31,22 @@ def load_settings(path=None, assignments=(), variables=os.environ):
     """
     if path is None:
         return override_settings(Settings(), assignments, variables)
+    settings, sources = _read_file(path, variables)
+    check_effect(settings, sources)
+    return override_settings(settings, assignments, variables)
+
+
+def load_written(path):
+    """The settings that a run has written to its ``config.yaml``, with those that had no effect."""
+    return _read_file(path, os.environ)[0]
+
+
+def _read_file(path, variables):
+    """Settings from a YAML file, and the file as the source of each key in it."""
     values = flatten(read_yaml(path), path)
     sources = {key: path for key in values}
     resolve_paths(values, os.path.dirname(os.path.abspath(path)), sources, variables)
-    return override_settings(build(Settings, values, sources), assignments, variables)
+    return build(Settings, values, sources), sources
 
 
 def override_settings(settings, assignments, variables=os.environ):
@@ -47,7 +59,9 @@ def override_settings(settings, assignments, variables=os.environ):
     sources.update({key: "--set " + key for key in given})
     resolve_paths(given, os.getcwd(), sources, variables)
     values.update(given)
-    return build(Settings, values, sources)
+    settings = build(Settings, values, sources)
+    check_effect(settings, {key: sources[key] for key in given})
+    return settings
 
 
 def settings_from_dict(values, source):
@@ -231,6 +245,21 @@ def check_used(key, source, detector):
     if section in DETECTORS and detector in DETECTORS and section != detector:
         raise UserError("%s: '%s' is a setting of the detector '%s', but '%s' is chosen; leave it out, or set detector "
                         "to %s" % (source, key, section, detector, section))
+
+
+def check_effect(settings, sources):
+    """Refuse settings that would have no effect, because a switch beside them is off; of defaults nobody needs to know.
+
+    :param sources: where each key that somebody has written was given.
+    """
+    for key, source in sources.items():
+        section, _, name = key.rpartition(".")
+        record = getattr(settings, section) if section else settings
+        f, = [f for f in dataclasses.fields(record) if f.name == name]
+        switch = f.metadata["needs"]
+        if switch is not None and not getattr(record, switch) and getattr(record, name) != f.default:
+            raise UserError("%s: '%s' has no effect while %s.%s is false; leave it out, or set %s.%s to true"
+                            % (source, key, section, switch, section, switch))
 
 
 def convert(value, f, key, source):

@@ -10,6 +10,7 @@ import torch
 
 from tad.cli import main
 from tad.data.augment import random_clip
+from tad.data.clips import cut_windows
 from tad.data.sources import Source
 from tad.data.timegrid import TimeGrid
 from tad.settings import load_settings
@@ -32,13 +33,25 @@ SMALL = {
 }
 # What changes a detector as much as another one would; tests of every detector take each of them
 VARIANTS = {
-    "deeplab": (("deeplab.proposal_features=mask",),),
+    "deeplab": (("deeplab.proposal_features=mask",), ("deeplab.second_stage=cnn",), ("deeplab.second_stage=graph",),
+                ("deeplab.second_stage=graph", "deeplab.neighbours_by=distance"),
+                ("deeplab.second_stage=graph", "deeplab.neighbours_by=features", "deeplab.neighbours=100"),
+                ("deeplab.atrous_graph=true",), ("deeplab.generator=start_end",),
+                ("deeplab.generator=thr_action", "deeplab.threshold_step=0.1"),
+                ("deeplab.generator=unif_rand",),
+                ("deeplab.actionness=binary", "deeplab.positive=adaptive", "deeplab.sampling=two_way")),
 }
 TINY = SHORT + SMALL["deeplab"]
 
 
+def small(detector, assignments):
+    """:data:`SMALL` of a detector, without what a switch among the assignments turns off (``atss.refine=false``)."""
+    off = tuple(text[:-len("=false")] for text in assignments if text.endswith("=false"))
+    return ("detector=" + detector,) + tuple(text for text in SMALL[detector] if not text.startswith(off))
+
+
 def tiny_settings(*assignments, detector="deeplab"):
-    return load_settings(None, ("detector=" + detector,) + SHORT + SMALL[detector] + assignments)
+    return load_settings(None, SHORT + small(detector, assignments) + assignments)
 
 
 def sets(assignments):
@@ -137,6 +150,13 @@ def make_batch(rng, settings, lengths=(60, 20, 40), actions=3):
     clips = [random_clip([source for source, _ in made], read, settings.augment, "windows", settings.dataset.length, 0,
                          number) for number in range(3)]
     return clips, torch.stack([torch.from_numpy(clip.features) for clip in clips])
+
+
+def one_clip(rng, valid, settings):
+    """A clip of ``dataset.length`` snippets, ``valid`` of them real, and its features ``(1, 4, dataset.length)``."""
+    source, features = make_source(rng, valid)
+    clip, = cut_windows(source, features, settings.dataset, settings.dataset.length)
+    return clip, torch.from_numpy(clip.features)[None]
 
 
 def call(arguments):

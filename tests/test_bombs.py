@@ -224,8 +224,8 @@ def test_ids_never_leave_their_folder(tmp_path, name):
     folder = tmp_path / "out"
     recording = Recording(name, "", 5.0, None, np.zeros((0, 2)), ())
     pictures = draw_timelines(str(folder), [recording], {name: NOTHING}, ("a",))
-    output = Output(("srt",), str(folder), None, True)
-    written = pictures + output.write_one(name, NOTHING, ("a",)) + [output.draw(name, NOTHING, ("a",))]
+    output = Output(("srt",), str(folder), None, 0.0)
+    written = pictures + output.write_one(name, NOTHING, ("a",)) + [output.draw(name, NOTHING, ("a",), 4.0)]
     assert {os.path.dirname(os.path.realpath(path)) for path in written} == {os.path.realpath(str(folder))}
     assert sorted(os.listdir(str(tmp_path))) == ["out"]
 

@@ -183,6 +183,14 @@ def test_a_mistake_is_one_sentence_and_loses_nothing(place, capsys, kind):
     assert snapshot(place) == before
 
 
+@pytest.mark.parametrize("command", [TRAIN, ["traininfer"] + TRAIN[1:], ["infer", "--checkpoint", "run"]])
+def test_the_device_is_an_option_of_every_command_that_computes(place, capsys, command):
+    """Short for the setting of the same name, and it counts more."""
+    assert call(command + ["--device", "cuda:99"]) == 2
+    assert "'cuda:99'" in capsys.readouterr().err
+    assert call(command + ["--set", "device=cuda:99", "--device", "cpu"]) == 0
+
+
 def test_unknown_labels_in_detections_are_a_warning(place, capsys):
     detections(label="fly")
     assert call(EVAL) == 0

@@ -20,7 +20,19 @@ from tad.report.inputs import Asked, read_runs
 from tad.report.manifest import checksum
 from tad.report.snippet_scores import read_scores
 from tad.settings import DATA_ROOT, PACKAGE_PREFIX, load_settings, override_settings
-from tests.helpers import ROOT, SHORT, SMALL, TINY, call, read_json, sets, write_data, write_data_of, write_json
+from tests.helpers import (
+    ROOT,
+    SHORT,
+    SMALL,
+    TINY,
+    VARIANTS,
+    call,
+    read_json,
+    sets,
+    write_data,
+    write_data_of,
+    write_json,
+)
 
 FILES = ("config.yaml", "manifest.json", "detections.json", "metrics.json", "diagnosis.json", "checkpoints",
          "tensorboard", "report")
@@ -81,9 +93,10 @@ def test_it_learns_what_there_is_to_learn(tmp_path, rng):
     assert metrics["mAP"]["0.5"] > 0.7
 
 
-@pytest.mark.parametrize("name", DETECTORS)
-def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name):
-    small = ("detector=" + name,) + SHORT + SMALL[name]
+@pytest.mark.parametrize("name, variant", [(name, variant) for name in DETECTORS
+                                           for variant in ((),) + VARIANTS.get(name, ())])
+def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name, variant):
+    small = ("detector=" + name,) + SHORT + SMALL[name] + variant
     config, folder = write_data(tmp_path, rng), str(tmp_path / "run")
     train_run(load_settings(config, small + ("train.steps=6",)), folder)
     newest = sorted(os.listdir(os.path.join(folder, "checkpoints")))[-1]
@@ -93,7 +106,9 @@ def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name):
     after = read_checkpoint(os.path.join(folder, "checkpoints", newest))
     assert all(torch.equal(before.tensors[key], value) for key, value in after.tensors.items())
     infer_run(folder)
-    assert read_json(os.path.join(folder, "detections.json"))["results"]["rec_3"]
+    found = read_json(os.path.join(folder, "detections.json"))["results"]["rec_3"]
+    # After six steps no curve may have reached a level of TAG
+    assert found or "deeplab.generator=thr_action" in variant
 
 
 @pytest.mark.parametrize("name", shipped_configs())
@@ -316,6 +331,24 @@ def test_a_configuration_names_what_is_not_scored_and_external_scores(tmp_path, 
     (tmp_path / "blocked.txt").write_text(u"rec_2\nrec_3\n")
     assert call(["traininfer", "--config", config, "--output", str(tmp_path / "new")] + sets(TINY)) == 2
     assert "has no action in subset 'validation' to score against" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("classes, warned", [(("wave", "nod"), True), (("wave",), False)])
+def test_labels_that_nothing_decides_are_told_wherever_they_are_made(tmp_path, rng, capsys, classes, warned):
+    """Without a class head and without external scores; a single class needs neither."""
+    config, run_, feature = write_data(tmp_path, rng, classes), tmp_path / "run", tmp_path / "features" / "rec_3.npy"
+    small = sets(SHORT + SMALL["bmn"] + ("detector=bmn", "bmn.class_head=false"))
+    scores = write_json(tmp_path / "scores.json", {"rec_3": {label: 0.5 for label in classes}})
+    given = ["--external-scores", scores]
+    predict = ["predict", run_, feature, "--output", tmp_path / "found"]
+    for words, arbitrary in ((["train", "--config", config, "--output", run_] + small, True),
+                             (["infer", "--checkpoint", run_], True), (["infer", "--checkpoint", run_] + given, False),
+                             (predict, True), (predict + given, False), (predict + ["--labels", "wave"], False)):
+        capsys.readouterr()
+        assert call(words) == 0
+        told = capsys.readouterr().err
+        assert ("bmn.class_head=true" in told and told.count("labels are arbitrary") == 1) == (warned and arbitrary)
+        assert ("arbitrary" in told) == (warned and arbitrary)
 
 
 def test_inference_takes_the_checkpoint_before_a_damaged_one(tmp_path, rng):

@@ -30,7 +30,9 @@ def test_thumos14_from_its_files_to_scores(shared_data, tmp_path, monkeypatch, c
     with open("thumos.yaml", "w") as stream:
         stream.write("dataset: {annotations: data/annotations.json, features: data/features.json, "
                      "train_subset: validation, test_subset: test}\n")
-    settings = sets(TINY + ("deeplab.max_duration=16", "dataset.length=256"))  # a window or two for each video
+    # A window or two for each video; not thousands of guesses to thin, write and draw
+    settings = sets(TINY + ("deeplab.max_duration=16", "dataset.length=256", "deeplab.candidates=20",
+                            "postprocess.top_k=20", "report.pictures=1"))
     assert call(["data", "check", "--config", "thumos.yaml"] + settings) == 0
     assert call(["traininfer", "--config", "thumos.yaml", "--output", "run"] + settings) == 0
     assert len(read_json("run/detections.json")["results"]) == 213

@@ -11,6 +11,7 @@ from tad.errors import UserError
 from tad.settings import (
     flatten,
     load_settings,
+    load_written,
     override_settings,
     replace,
     settings_from_dict,
@@ -164,6 +165,40 @@ def test_settings_are_read_only_and_replace_makes_copies():
 
 def test_flatten():
     assert flatten({"train": {"steps": 5}, "seed": 1, "deeplab": None}, "x") == {"train.steps": 5, "seed": 1}
+
+
+REFINED = "detector: atss\natss:\n  refine: %s\n  refine_bins: 8\n"
+HEADLESS = "detector: bmn\nbmn:\n  class_head: false\n"
+
+
+def test_settings_that_a_switch_leaves_without_effect_are_refused(tmp_path):
+    told = r"my.yaml: 'atss.refine_bins' has no effect while atss.refine is false; leave it out, or set atss.refine to"
+    with pytest.raises(UserError, match=told):
+        load_settings(write(tmp_path, REFINED % "false"))
+    refined = write(tmp_path, REFINED % "true")
+    assert load_settings(refined).atss.refine_bins == 8
+    with pytest.raises(UserError, match="--set atss.refine_width: 'atss.refine_width' has no effect"):
+        load_settings(refined, ["atss.refine=false", "atss.refine_width=8"])
+    with pytest.raises(UserError, match="--set bmn.class_dilations: .* while bmn.class_head is false"):
+        load_settings(write(tmp_path, HEADLESS), ["bmn.class_dilations=[1]"])
+
+
+def test_a_switch_may_be_turned_off_beside_what_it_rules(tmp_path):
+    """One stage for once, settings as they were written by a run, and checkpoints from before they were refused."""
+    once = load_settings(write(tmp_path, REFINED % "true"), ["atss.refine=false"])
+    assert (once.atss.refine, once.atss.refine_bins) == (False, 8)
+    assert settings_from_dict(settings_to_dict(once), "old.npz") == once
+    write_settings(once, str(tmp_path / "config.yaml"))
+    assert load_written(str(tmp_path / "config.yaml")) == once
+    plain = load_settings(None, ["detector=atss"])
+    write_settings(plain, str(tmp_path / "config.yaml"))
+    assert load_settings(str(tmp_path / "config.yaml")) == plain
+
+
+def test_every_switch_is_one():
+    for section in (field.type for field in dataclasses.fields(Settings) if dataclasses.is_dataclass(field.type)):
+        switches = {field.metadata["needs"] for field in dataclasses.fields(section)} - {None}
+        assert all(isinstance(getattr(section(), switch), bool) for switch in switches)
 
 
 def test_only_the_chosen_detectors_settings_are_kept(monkeypatch):

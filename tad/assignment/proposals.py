@@ -46,6 +46,24 @@ def balanced_sample(overlaps, count, rng, parts=(1, 1, 1)):
     return np.concatenate(chosen + [_draw(negative, rest, rng)])
 
 
+def two_way_sample(complete, count, rng):
+    """Indices of up to ``count`` proposals, half of them complete; where those are fewer, the others fill the rest.
+
+    :param complete: bool ``(N,)``. :param rng: :class:`numpy.random.RandomState`
+    :returns: int64 ``(S,)`` without repetition; fewer than ``count`` where the others are fewer than a half.
+    """
+    foreground = _draw(np.flatnonzero(complete), count // 2, rng)
+    return np.concatenate([foreground, _draw(np.flatnonzero(~complete), count - len(foreground), rng)])
+
+
+# By the names of ``deeplab.sampling``: (tIoU, whether complete, count, rng) -> indices
+SAMPLINGS = {
+    "none": lambda overlaps, complete, count, rng: _draw(np.arange(len(overlaps)), count, rng),
+    "two_way": lambda overlaps, complete, count, rng: two_way_sample(complete, count, rng),
+    "three_way": lambda overlaps, complete, count, rng: balanced_sample(overlaps, count, rng),
+}
+
+
 def _draw(indices, count, rng):
     if len(indices) <= count:
         return indices

@@ -41,7 +41,7 @@ def _predict(options):
     places, failed = find_recordings(options.recordings)
     if places:
         output = plan_output(options.output, tuple(_words(options.format) or ()), [place.id for place in places],
-                             options.min_score is not None)
+                             options.min_score)
         dataset = predictor.trained.settings.dataset
         if dataset.mode == "rescale":
             say("each recording is resampled to %d snippets, as the detector was trained" % dataset.length)
@@ -60,9 +60,10 @@ def summary(name, found, classes):
     """One line on a recording."""
     if not len(found.scores):
         return "%s: no detection" % name
+    from tad.report.subtitles import score_text
     start, end = found.segments[0]
-    return "%s: %d detections, the surest %s from %.2f to %.2f s (score %.2f)" % (
-        name, len(found.scores), classes[found.labels[0]], start, end, found.scores[0])
+    return "%s: %d detections, the surest %s from %.2f to %.2f s (score %s)" % (
+        name, len(found.scores), classes[found.labels[0]], start, end, score_text(found.scores[0]))
 
 
 def _words(text):

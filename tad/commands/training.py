@@ -13,7 +13,7 @@ def add(verbs):
                           + ", ".join(shipped_configs()))
     training.add_argument("--output", metavar="RUN", help="run folder (default: runs/NAME of the configuration)")
     training.add_argument("--resume", choices=("auto",), help="go on from the newest checkpoint in the run folder")
-    add_changes(training)
+    _add_changes(training)
     verb = verbs.add_parser("train", parents=[training], help="train into a run folder")
     verb.set_defaults(run=_train)
     verb = verbs.add_parser("traininfer", parents=[training], help="train, infer and eval in one run folder")
@@ -24,8 +24,17 @@ def add(verbs):
     verb.add_argument("--output", metavar="FILE", help="default: detections.json in the run folder")
     verb.add_argument("--external-scores", metavar="FILE", help="JSON {recording: {label: score}} of a classifier of "
                       "whole recordings")
-    add_changes(verb)
+    _add_changes(verb)
     verb.set_defaults(run=_infer)
+
+
+def _add_changes(parser):
+    add_changes(parser)
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu or cuda:N; the same as --set device=NAME")
+
+
+def _changes(options):
+    return changes(options) + ([] if options.device is None else ["device=" + options.device])
 
 
 def training_settings(options, variables=os.environ):
@@ -40,7 +49,7 @@ def training_settings(options, variables=os.environ):
             raise UserError("there is no configuration %s; give a YAML file or the name of a shipped one: %s"
                             % (path, ", ".join(shipped_configs())))
         path = os.path.join(CONFIGS, path + ".yaml")
-    return load_settings(path, changes(options), variables)
+    return load_settings(path, _changes(options), variables)
 
 
 def output_folder(options):
@@ -75,7 +84,7 @@ def _infer(options):
     from tad.settings import override_settings
     with joined() as ranks:
         path, detections, _ = infer_run(options.checkpoint, options.output, options.subset,
-                                        lambda settings: override_settings(settings, changes(options)),
+                                        lambda settings: override_settings(settings, _changes(options)),
                                         options.external_scores, ranks)
     if ranks.leads:
         say("%d detections in %d recordings: %s"

@@ -65,7 +65,9 @@ class TrainSettings:
     steps: int = setting(1500, "training steps", minimum=1)
     batch: int = setting(8, "windows in a step", minimum=1)
     learning_rate: float = setting(1e-3, "Adam's learning rate after the warm-up", minimum=0.0)
-    warmup: int = setting(50, "steps of linear warm-up; cosine decay follows", minimum=0)
+    warmup: int = setting(50, "steps of linear warm-up", minimum=0)
+    schedule: str = setting("cosine", "learning rate after the warm-up: half a cosine down to 0, or constant",
+                            choices=("cosine", "constant"))
     weight_decay: float = setting(1e-4, "L2 regularization", minimum=0.0)
     clip_norm: float = setting(1.0, "gradients are scaled down to this norm", minimum=1e-6)
     average: float = setting(0.99, "decay of the moving average of the weights that inference uses",

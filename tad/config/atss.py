@@ -40,13 +40,16 @@ class ATSSSettings:
     quality_weight: float = setting(1.0, "loss: centerness or tIoU of the positive anchors", minimum=0.0)
     refine: bool = setting(False, "a second stage judges and refines segments again, on Align1D features of them; the "
                                   "settings below count with it alone")
-    refine_width: int = setting(32, "channels that Align1D samples", minimum=4)
-    refine_bins: int = setting(16, "Align1D bins over a segment with its context", minimum=4, maximum=256)
-    refine_context: float = setting(0.5, "a segment is widened at each end by this part of its duration", minimum=0.0)
+    refine_width: int = setting(32, "channels that Align1D samples", minimum=4, needs="refine")
+    refine_bins: int = setting(16, "Align1D bins over a segment with its context", minimum=4, maximum=256,
+                               needs="refine")
+    refine_context: float = setting(0.5, "a segment is widened at each end by this part of its duration", minimum=0.0,
+                                    needs="refine")
     refine_samples: int = setting(48, "segments sampled from each training window, a third from each tIoU range",
-                                  minimum=3)
+                                  minimum=3, needs="refine")
     refine_tiou: float = setting(0.6, "tIoU with an action from which a segment learns its classes and boundaries "
                                       "(Cascade R-CNN, section 4: 0.5, 0.6, 0.7 in three stages)",
-                                 minimum=0.05, maximum=1.0)
-    refine_classes_weight: float = setting(1.0, "loss: classes of the segments", minimum=0.0)
-    refine_segments_weight: float = setting(2.0, "loss: generalized IoU of the refined segments", minimum=0.0)
+                                 minimum=0.05, maximum=1.0, needs="refine")
+    refine_classes_weight: float = setting(1.0, "loss: classes of the segments", minimum=0.0, needs="refine")
+    refine_segments_weight: float = setting(2.0, "loss: generalized IoU of the refined segments", minimum=0.0,
+                                             needs="refine")

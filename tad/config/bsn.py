@@ -24,7 +24,7 @@ class BSNSettings:
     # The paper has no class head; the five snippets that its two layers see tell borders, but not classes
     class_dilations: Tuple[int, ...] = setting((1, 2, 4, 8), "dilations of the class head's convolutions; each adds "
                                                              "twice itself to the snippets that a score is from",
-                                               minimum=1)
+                                               minimum=1, needs="class_head")
     boundary_part: float = setting(0.1, "part of an action's duration, to each side of its start and end, that learns "
                                         "them", minimum=0.0, maximum=0.5)
     boundary_radius: float = setting(1.5, "but no fewer snippets to each side (BMN's; the authors' code: 0.5)",
@@ -44,5 +44,6 @@ class BSNSettings:
                               minimum=1)
     actionness_weight: float = setting(2.0, "loss: actionness (lambda)", minimum=0.0)
     boundaries_weight: float = setting(1.0, "loss: startness and endness", minimum=0.0)
-    classes_weight: float = setting(1.0, "loss: multi-label class scores of the snippets", minimum=0.0)
+    classes_weight: float = setting(1.0, "loss: multi-label class scores of the snippets", minimum=0.0,
+                                    needs="class_head")
     confidence_weight: float = setting(1.0, "loss: regression of a proposal's tIoU", minimum=0.0)

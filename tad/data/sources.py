@@ -133,9 +133,24 @@ def _fitting_stride(grid, snippets, duration, settings):
 
 
 def _frame_grid(recording, settings):
-    """The grid by frames, or None where no rate is known; unless settings say otherwise, its own rate comes first."""
-    fps = {"auto": recording.fps or settings.fps, "fps": settings.fps, "even": None}[settings.timing]
+    """The grid by frames, or None where no rate is known."""
+    fps = _frame_rate(recording, settings)
     return None if fps is None else frame_grid(fps, settings.stride, settings.window)
+
+
+def _frame_rate(recording, settings):
+    """Frames a second, or None where nothing tells; unless settings say otherwise, its own rate comes first."""
+    return {"auto": recording.fps or settings.fps, "fps": settings.fps, "even": None}[settings.timing]
+
+
+def shared_rate(recordings, sources, settings):
+    """Frames a second by which the features of all sources lie in time, or None where they differ or span evenly.
+
+    :param recordings: of the sources, and others; ``settings``: :class:`tad.config.DatasetSettings`
+    """
+    used = {source.id for source in sources}
+    rates = {_frame_rate(recording, settings) for recording in recordings if recording.id in used}
+    return rates.pop() if len(rates) == 1 else None
 
 
 def frame_grid(fps, stride, window):

@@ -85,6 +85,19 @@ class Detector(nn.Module):
         raise NotImplementedError
 
 
+def check_labels(settings, classes, external):
+    """Warn where nothing tells which of several classes a proposal shows.
+
+    :param classes: their names; ``external``: whether there are external scores of every recording.
+    """
+    if getattr(getattr(settings, settings.detector), "class_head", True) or external or len(classes) < 2:
+        return
+    head = settings.detector + ".class_head"
+    warnings.warn("with %s=false only external scores can tell the %d classes apart, and without them labels are "
+                  "arbitrary; give the scores (dataset.external_scores, --external-scores of tad infer and predict, "
+                  "external= in Python), or train with %s=true" % (head, len(classes), head), DataWarning, stacklevel=3)
+
+
 def valid_mask(clips, features):
     """1 on real snippets and 0 on padding, ``(B, 1, T)`` beside the features ``(B, C, T)`` of the clips."""
     valid = torch.zeros(len(clips), 1, features.size(2))

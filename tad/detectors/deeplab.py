@@ -3,18 +3,23 @@
 import numpy as np
 import torch
 
-from tad.assignment.proposals import POSITIVE, balanced_sample, best_tiou, generators
+from tad.assignment.positives import POSITIVES
+from tad.assignment.proposals import SAMPLINGS, best_tiou, generators
 from tad.assignment.snippets import snippet_targets
 from tad.config import DeepLabSettings
-from tad.detectors.base import probabilities, valid_mask
+from tad.detectors.base import out_of_reach, probabilities, valid_mask
 from tad.detectors.grid import GridDetector
 from tad.errors import UserError
 from tad.losses import functional as losses
 from tad.models.deeplab import DeepLab
+from tad.postprocess.contrast import contrast
 from tad.postprocess.fusion import ScoredProposals, mean_inside
-from tad.proposals.grid import all_proposals, best_by_boundaries
+from tad.proposals.generators import FROM_CURVES, GENERATORS, Curves
+from tad.proposals.grid import best_by_boundaries, nearest_snippets
 
+SHORTEST_DETECTION = 0.1  # snippets
 MOST_PROPOSALS = 2 ** 28  # of one window: they take some 4 GiB
+MOST_NODES = 4096  # of a graph: its matrices take some 0.5 GiB
 
 
 class DeepLabDetector(GridDetector):
@@ -29,24 +34,34 @@ class DeepLabDetector(GridDetector):
 
     def __init__(self, channels, classes, settings):
         super(DeepLabDetector, self).__init__()
-        self.network = DeepLab(channels, classes, settings.deeplab)
+        self.binary = settings.deeplab.actionness == "binary"  # the last curve is then that of any action
+        self.network = DeepLab(channels, classes + self.binary, settings.deeplab)
         self.classes = classes
         self.settings = settings.deeplab
+        self.seed = settings.seed
 
     @classmethod
     def fit(cls, settings, longest):
-        """As of every grid; the encoder needs two steps of its own."""
+        """As of every grid; the encoder needs two steps of its own, candidates a duration, a graph limits."""
         length, shrink = settings.dataset.length, output_stride(settings.deeplab)
         if length < 2 * shrink:
             raise UserError("deeplab.strides shrink a clip %d times, so dataset.length must be at least %d, not %d"
                             % (shrink, 2 * shrink, length))
-        return super(DeepLabDetector, cls).fit(settings, longest)
+        settings = super(DeepLabDetector, cls).fit(settings, longest)
+        check_graphs(settings.deeplab, length)
+        check_durations(settings.deeplab)
+        return settings
 
     @classmethod
     def check(cls, settings, durations):
-        """As of every grid, and atrous rates longer than the clip."""
+        """As of every grid, atrous rates longer than the clip, and actions shorter than any candidate."""
         super(DeepLabDetector, cls).check(settings, durations)
         check_rates(settings.deeplab, settings.dataset.length)
+        if settings.deeplab.generator == "alter_window":
+            step = settings.deeplab.window_step
+            out_of_reach(durations < 0.5 * step, "last less than half of the shortest candidate (deeplab.window_step: "
+                         "%d snippets)" % step, durations, "set deeplab.window_step to %d or less"
+                         % max(1, int(2 * durations.min())))
 
     @staticmethod
     def check_stored(settings, weights, path):
@@ -60,20 +75,22 @@ class DeepLabDetector(GridDetector):
             raise UserError("%s asks for %.2g proposals in one window (dataset.length %d, deeplab.max_duration %d), "
                             "more than memory holds; lower them with --set"
                             % (path, proposals, length, network.max_duration))
+        check_graphs(network, length)
 
     def losses(self, features, clips, rng):
         """The weighted parts of the training loss, by name; ``rng`` samples proposals."""
-        device = features.device
-        targets = [snippet_targets(clip.segments, clip.classes, self.classes, features.size(2), clip.valid,
-                                   self.settings.boundary_radius) for clip in clips]
-        classes, boundaries, offsets, valid = (torch.from_numpy(np.stack(parts)).to(device) for parts in zip(*targets))
+        targets = [self._snippet_targets(clip, features.size(2)) for clip in clips]
+        classes, boundaries, offsets, valid = (torch.from_numpy(np.stack(parts)).to(features.device)
+                                               for parts in zip(*targets))
         valid = valid[:, None]
         output = self.network(features, valid)
-        proposals, overlaps = self._sampled(clips, rng)
-        logits = self.network.proposal_head(output.proposal_features, torch.from_numpy(proposals).to(features))
-        overlaps = torch.from_numpy(overlaps).to(features)
+        curves = self._curves(output.scores, clips) if self.settings.generator in FROM_CURVES else [None] * len(clips)
+        own = generators(rng, len(clips))
+        proposals, overlaps, complete = self._sampled(clips, curves, own)
+        logits = self.network.proposal_head(output.proposal_features, torch.from_numpy(proposals).to(features),
+                                            self._draws(proposals, own, features))
+        overlaps, complete = (torch.from_numpy(values).to(features) for values in (overlaps, complete))
         scores, weights = output.scores, self.settings
-        complete = (overlaps >= POSITIVE).to(features.dtype)
         starts_ends = sum(losses.balanced_logistic(scores.boundaries[:, side], boundaries[:, side], valid[:, 0])
                           for side in range(2))
         return {
@@ -85,45 +102,112 @@ class DeepLabDetector(GridDetector):
                 logits[:, 1], complete, torch.ones_like(complete)),
         }
 
-    def _sampled(self, clips, rng):
-        """Proposals ``(N, 3)`` of all clips that the step learns from, and their tIoU ``(N,)``."""
-        chosen, overlaps = [], []
-        for index, (clip, own) in enumerate(zip(clips, generators(rng, len(clips)))):
-            candidates = all_proposals(clip.valid, self.settings.max_duration)
-            overlap = best_tiou(candidates, clip.segments)
-            sample = balanced_sample(overlap, self.settings.samples, own)
+    def _snippet_targets(self, clip, length):
+        """:class:`tad.assignment.snippets.SnippetTargets`; with a curve of any action, also of an unknown one."""
+        targets = snippet_targets(clip.segments, clip.classes, self.classes, length, clip.valid,
+                                  self.settings.boundary_radius)
+        if not self.binary:
+            return targets
+        any_action = snippet_targets(clip.segments, np.zeros_like(clip.classes), 1, length, clip.valid).classes
+        return targets._replace(classes=np.concatenate([targets.classes, any_action]))
+
+    def _draws(self, proposals, rngs, like):
+        """What the second stage draws neighbours by, of each clip; None where there are no neighbours."""
+        if self.settings.second_stage != "graph":
+            return None
+        counts = np.bincount(proposals[:, 0].astype(np.int64), minlength=len(rngs))
+        return [torch.from_numpy(own.random_sample((count, count))).to(like) for own, count in zip(rngs, counts)]
+
+    def _curves(self, scores, clips):
+        """:class:`tad.proposals.generators.Curves` of each clip, without gradients."""
+        actions, boundaries = probabilities(scores.classes.detach()), probabilities(scores.boundaries.detach())
+        curves = []
+        for own, sides, clip in zip(actions, boundaries, clips):
+            own, (starts, ends) = own[:, :clip.valid], sides[:, :clip.valid]
+            any_action = own[-1] if self.binary else own.max(axis=0)
+            grouped = own[-1:] if self.binary else np.concatenate([own, any_action[None]])
+            curves.append(Curves(own[:self.classes], grouped, any_action, starts, ends))
+        return curves
+
+    def _candidates(self, valid, curves, rng):
+        return GENERATORS[self.settings.generator](valid, curves, self.settings, rng)
+
+    def _sampled(self, clips, curves, rngs):
+        """Proposals ``(N, 3)`` of all clips that the step learns from, their tIoU ``(N,)``, and 1 for complete ones."""
+        chosen = []
+        for index, (clip, seen, own) in enumerate(zip(clips, curves, rngs)):
+            candidates = self._candidates(clip.valid, seen, own)
+            overlaps = best_tiou(candidates, clip.segments)
+            complete = POSITIVES[self.settings.positive](candidates, overlaps, clip.segments, self.settings)
+            sample = SAMPLINGS[self.settings.sampling](overlaps, complete, self.settings.samples, own)
             batch = np.full((len(sample), 1), index)
-            chosen.append(np.concatenate([batch, candidates[sample]], axis=1))
-            overlaps.append(overlap[sample])
-        return np.concatenate(chosen).astype(np.float64), np.concatenate(overlaps)
+            chosen.append((np.concatenate([batch, candidates[sample]], axis=1), overlaps[sample], complete[sample]))
+        return tuple(np.concatenate(values).astype(np.float64) for values in zip(*chosen))
 
     def propose(self, features, clips):
         """Scored proposals of each clip: list of :class:`tad.postprocess.fusion.ScoredProposals`."""
         output = self.network(features, valid_mask(clips, features))
-        classes, boundaries = probabilities(output.scores.classes), probabilities(output.scores.boundaries)
         offsets = output.scores.offsets.cpu().numpy().astype(np.float64)
-        return [self._decode(index, clip.valid, classes[index], boundaries[index], offsets[index],
-                             output.proposal_features) for index, clip in enumerate(clips)]
+        return [self._decode(index, clip.valid, curves, offsets[index], output.proposal_features)
+                for index, (clip, curves) in enumerate(zip(clips, self._curves(output.scores, clips)))]
 
-    def _decode(self, index, valid, classes, boundaries, offsets, features):
-        starts, ends = boundaries[:, :valid]
-        candidates = all_proposals(valid, self.settings.max_duration)
-        candidates = candidates[best_by_boundaries(candidates, starts, ends, self.settings.candidates)]
+    def _decode(self, index, valid, curves, offsets, features):
+        # The same random candidates at every call
+        candidates = self._candidates(valid, curves, np.random.RandomState(self.seed))
+        candidates = candidates[self._best(candidates, nearest_snippets(candidates, valid), curves)]
         rois = np.concatenate([np.full((len(candidates), 1), index), candidates], axis=1)
         logits = self.network.proposal_head(features, torch.from_numpy(rois).to(features))
         quality = probabilities(logits)
-        segments = candidates + np.stack([offsets[0][candidates[:, 0]], offsets[1][candidates[:, 1]]], axis=1)
-        segments[:, 1] = np.maximum(segments[:, 1], segments[:, 0] + 0.1)
-        product = starts[candidates[:, 0]] * ends[candidates[:, 1]]
-        # Whatever action it is that happens: the highest of the classes
-        curves = np.stack([classes[:, :valid].max(axis=0), starts, ends])
-        return ScoredProposals(segments, mean_inside(classes[:, :valid], segments), product,
-                               quality[:, 0], quality[:, 1], curves)
+        # Offsets lead from a snippet's centre
+        cells = nearest_snippets(candidates, valid)
+        segments = cells + np.stack([offsets[0][cells[:, 0]], offsets[1][cells[:, 1]]], axis=1)
+        segments[:, 1] = np.maximum(segments[:, 1], segments[:, 0] + SHORTEST_DETECTION)
+        product = curves.starts[cells[:, 0]] * curves.ends[cells[:, 1]]
+        tiou, completeness = (values if self.settings.score in (name, "both") else np.ones(len(values))
+                              for name, values in zip(("regression", "classification"), quality.T))
+        classes = mean_inside(curves.classes, segments)
+        segments[:, 1] = np.maximum(segments[:, 1] + self.settings.end_shift, segments[:, 0] + SHORTEST_DETECTION)
+        return ScoredProposals(segments, classes, product, tiou, completeness,
+                               np.stack([curves.actionness, curves.starts, curves.ends]))
+
+    def _best(self, candidates, cells, curves):
+        """Indices of the candidates that the proposal head judges, best first."""
+        count = self.settings.candidates
+        if self.settings.generator == "thr_action":
+            return np.argsort(-contrast(curves.grouped, candidates), kind="mergesort")[:count]
+        return best_by_boundaries(cells, curves.starts, curves.ends, count)
 
 
 def output_stride(deeplab):
     """Snippets to one step of the encoder: :class:`tad.config.DeepLabSettings` -> int."""
     return int(np.prod(deeplab.strides))
+
+
+def check_durations(deeplab):
+    """Refuse candidates that are all too long, and a threshold that changes between no durations."""
+    if deeplab.generator == "alter_window" and deeplab.window_step > deeplab.max_duration:
+        raise UserError("deeplab.window_step (%d) must not be above deeplab.max_duration (%d): no candidate would be "
+                        "left" % (deeplab.window_step, deeplab.max_duration))
+    if deeplab.positive == "linear" and deeplab.positive_short >= deeplab.positive_long:
+        raise UserError("deeplab.positive_short (%g) must be below deeplab.positive_long (%g): the threshold changes "
+                        "between these durations" % (deeplab.positive_short, deeplab.positive_long))
+
+
+def check_graphs(deeplab, length):
+    """Refuse graphs of more nodes than memory holds, and one that draws more neighbours than there are."""
+    stride = output_stride(deeplab)
+    if deeplab.atrous_graph and length > MOST_NODES * stride:
+        raise UserError("deeplab.atrous_graph compares all steps of the encoder with each other; set dataset.length "
+                        "(%d) to %d or less" % (length, MOST_NODES * stride))
+    if deeplab.second_stage != "graph":
+        return
+    if max(deeplab.candidates, deeplab.samples) > MOST_NODES:
+        raise UserError("deeplab.second_stage graph compares all proposals of a clip with each other; set "
+                        "deeplab.candidates (%d) and deeplab.samples (%d) to %d or less"
+                        % (deeplab.candidates, deeplab.samples, MOST_NODES))
+    if deeplab.sampled_neighbours > deeplab.neighbours:
+        raise UserError("deeplab.sampled_neighbours (%d) are drawn of deeplab.neighbours (%d) and cannot be more; "
+                        "lower the one or raise the other" % (deeplab.sampled_neighbours, deeplab.neighbours))
 
 
 def check_rates(deeplab, length):

@@ -3,7 +3,7 @@
 import sys
 import time
 
-FIRST_S = 60.0   # shorter work says nothing
+FIRST_S = 30.0   # shorter work says nothing
 LINES = 50       # and long work not more than about so many lines
 
 
@@ -13,7 +13,7 @@ def tell(text):
 
 
 class LogLines:
-    """A plain line now and then, where standard error is no terminal: the first after a minute.
+    """A plain line now and then, where standard error is no terminal: the first after half a minute.
 
     :param what: ``train`` or ``infer``.
     :param unit: ``step`` or ``recording``.

@@ -20,6 +20,8 @@ from tad.engine.stages import enter, spans
 from tad.engine.stopping import ENDINGS, noticing
 from tad.errors import UserError
 
+# What is left of the learning rate when a part 0..1 of the steps after the warm-up is done
+SCHEDULES = {"cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)), "constant": lambda done: 1.0}
 ENDED_BY = (None,) + tuple(ENDINGS.values())  # by the numbers in which ranks tell each other what came
 
 
@@ -166,11 +168,12 @@ def _check_finite(what, value, parts, clips, step, ranks):
 
 
 def learning_rate(options, step):
-    """Linear warm-up, then half a cosine down to 0 (Loshchilov and Hutter, "SGDR", 2017, equation 5)."""
+    """Linear warm-up, then what ``train.schedule`` names: half a cosine down to 0 (Loshchilov and Hutter, "SGDR", 2017,
+    equation 5), or the same to the end."""
     if step < options.warmup:
         return options.learning_rate * (step + 1) / options.warmup
     done = (step - options.warmup) / float(max(1, options.steps - options.warmup))
-    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+    return options.learning_rate * SCHEDULES[options.schedule](done)
 
 
 def update_average(averaged, detector, decay, step):

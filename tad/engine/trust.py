@@ -11,6 +11,8 @@ from tad.detectors import DETECTORS, build_detector
 from tad.engine.training import misfits
 from tad.errors import UserError
 
+LARGEST = float(np.finfo(np.float32).max)
+
 
 def check_meta(checkpoint, path):
     """Refuse a checkpoint whose plain values are of another kind than :mod:`tad` writes.
@@ -34,6 +36,8 @@ def check_meta(checkpoint, path):
             raise _strange(path, key, "a list of %d numbers" % meta["width"])
     if min(meta["deviation"]) <= 0:
         raise _strange(path, "deviation", "above 0")
+    if meta.get("fps") is not None and not (_is_number(meta["fps"]) and meta["fps"] > 0):
+        raise _strange(path, "fps", "a number above 0")
     steps = meta.get("optimizer_steps", {})
     if not isinstance(steps, dict) or not all(type(step) is int and step >= 0 for step in steps.values()):
         raise _strange(path, "optimizer_steps", "an object of whole numbers")
@@ -58,7 +62,7 @@ def check_proportions(checkpoint, settings, path):
 
 
 def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(np.float32(value)))
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _strange(path, key, wanted):

@@ -33,7 +33,7 @@ class BSNGraph(Graph):
         starts, ends = curves[:, 1], curves[:, 2]
         possible = [boundaries(curve, real[:, 0], self.fraction) for curve in (starts, ends)]
         first, last, product = best_cells(starts, ends, valid, self.settings.max_duration, self.settings.candidates,
-                                          possible)
+                                          possible=possible)
         found = torch.stack([first, last], dim=2).double()
         confidence = torch.sigmoid(self.proposal.score(self._described(curves, found).to(features.dtype))[:, :, 0])
         ones = torch.ones_like(product)

@@ -19,6 +19,7 @@ def describe(trained, model_name, model, shortest, checked):
     """
     settings = settings_to_dict(trained.settings)
     dataset, normalization = settings["dataset"], trained.normalization
+    fps = trained.at_learned_rate(trained.settings.dataset).fps
     return {
         "format": FORMAT,
         "model": model_name,
@@ -31,7 +32,7 @@ def describe(trained, model_name, model, shortest, checked):
             "channels": len(normalization.mean),
             "mean": normalization.mean.tolist(),
             "deviation": normalization.deviation.tolist(),
-            "fps": None if dataset["timing"] == "even" else dataset["fps"],
+            "fps": None if dataset["timing"] == "even" else fps,
             "stride": dataset["stride"], "window": dataset["window"],
         },
         "clips": {

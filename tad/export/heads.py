@@ -10,13 +10,16 @@ from tad.models.proposal_features import AlignSampling, MaskSampling
 def proposal_scores(head, features, proposals, most, block):
     """What a :class:`tad.models.heads.ProposalHead` says of the same number of proposals in each entry of a batch.
 
+    Its last module must judge each proposal on its own.
+
     :param features: float32 ``(B, P, T)``, as ``head.reduce`` makes them.
     :param proposals: ``(B, N, 2)`` of start and end in snippets.
     :param most: samples in a bin of the longest proposal with its context; ``block``: proposals that are handled at
         once; both as :func:`tad.export.align1d.align1d_matrix` takes them.
     :returns: logits float32 ``(B, N, outputs)``.
     """
-    return head.score(MATRICES[type(head.sample)](head.sample, features, proposals, most, block))
+    values = MATRICES[type(head.sample)](head.sample, features, proposals, most, block)
+    return head.score(values.flatten(0, 1)).unflatten(0, proposals.shape[:2])
 
 
 def _align_matrix(sample, features, proposals, most, block):

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from tad.models.layers import conv_norm_relu, resize
+from tad.models.layers import conv_norm_relu
+from tad.models.resizing import resize
 
 
 class Decoder(nn.Module):

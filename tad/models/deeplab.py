@@ -9,9 +9,10 @@ from tad.models.aspp import AtrousPyramid
 from tad.models.decoder import Decoder
 from tad.models.encoder import Encoder
 from tad.models.heads import ProposalHead, SnippetHead, SnippetScores
-from tad.models.layers import conv_norm_relu, initialize, resize
+from tad.models.layers import conv_norm_relu, initialize
 from tad.models.proposal_features import SAMPLINGS
-from tad.models.second_stage import FullyConnected
+from tad.models.resizing import resize
+from tad.models.second_stage import SECOND_STAGES
 
 
 class DeepLabOutput(NamedTuple):
@@ -34,12 +35,13 @@ class DeepLab(nn.Module):
         width, dropout = settings.width, settings.dropout
         self.input_dropout = nn.Dropout2d(settings.input_dropout)
         self.encoder = Encoder(channels, width, settings.strides, settings.blocks, settings.kernel)
-        self.pyramid = AtrousPyramid(width, settings.atrous_rates, dropout)
+        self.pyramid = AtrousPyramid(width, settings.atrous_rates, dropout, settings.atrous_graph)
         self.decoder = Decoder(width, dropout)
-        self.snippet_head = SnippetHead(width, classes)
+        self.snippet_head = SnippetHead(width, classes, settings.boundary_convs)
         self.proposal_head = ProposalHead(
             conv_norm_relu(width, settings.proposal_width), SAMPLINGS[settings.proposal_features](settings),
-            FullyConnected(settings.proposal_width, settings.proposal_bins, width, dropout, outputs=2))
+            SECOND_STAGES[settings.second_stage](settings, settings.proposal_width, settings.proposal_bins, width,
+                                                 dropout, 2))
         initialize(self, rare_outputs=(self.snippet_head.classes, self.snippet_head.boundaries))
 
     def forward(self, features, valid):

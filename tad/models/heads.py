@@ -21,15 +21,16 @@ class SnippetScores(NamedTuple):
 
 
 class SnippetHead(nn.Module):
-    """Class scores from the decoder's features; boundaries and offsets through a small branch of their own.
+    """Class scores from the decoder's features; boundaries and offsets through ``boundary_convs`` convolutions more.
 
     Offsets recover what the snippet grid rounds away, as CornerNet's do for pixels (Law and Deng, 2018, section 3.2).
     """
 
-    def __init__(self, width, classes):
+    def __init__(self, width, classes, boundary_convs=1):
         super(SnippetHead, self).__init__()
         self.classes = nn.Conv1d(width, classes, 1)
-        self.branch = conv_norm_relu(width, width)
+        # One after the other without nesting, so that a single one has the weights' names of checkpoints of before
+        self.branch = nn.Sequential(*[layer for _ in range(boundary_convs) for layer in conv_norm_relu(width, width)])
         self.boundaries = nn.Conv1d(width, 2, 1)
         self.offsets = nn.Conv1d(width, 2, 1)
 
@@ -74,6 +75,9 @@ class ProposalHead(nn.Module):
         self.sample = sample
         self.score = score
 
-    def forward(self, features, proposals):
-        """Reduced features ``(B, P, T)``, proposals ``(N, 3)`` (batch index, start, end) to logits ``(N, outputs)``."""
-        return self.score(self.sample(features, proposals))
+    def forward(self, features, proposals, draws=None):
+        """Reduced features ``(B, P, T)``, proposals ``(N, 3)`` (batch index, start, end) to logits ``(N, outputs)``.
+
+        :param draws: random numbers for training, as ``score`` takes them.
+        """
+        return self.score(self.sample(features, proposals), proposals, draws)

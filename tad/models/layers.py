@@ -3,7 +3,6 @@
 import math
 
 from torch import nn
-from torch.nn import functional
 
 
 def conv_norm(channels_in, channels_out, kernel=3, stride=1, dilation=1):
@@ -25,13 +24,6 @@ def conv_norm_relu(channels_in, channels_out, kernel=3, stride=1, dilation=1):
 def norm_groups(channels, most=8):
     """The largest divisor of ``channels`` up to ``most``."""
     return max(groups for groups in range(1, most + 1) if channels % groups == 0)
-
-
-def resize(features, length):
-    """``(B, C, T)`` linearly interpolated to ``(B, C, length)``."""
-    if features.size(2) == length:
-        return features
-    return functional.interpolate(features, size=length, mode="linear", align_corners=False)
 
 
 class ResidualBlock(nn.Module):

@@ -31,7 +31,7 @@ class AlignSampling(nn.Module):
 
 
 class MaskSampling(nn.Module):
-    """BMN's sampling mask (Lin et al., 2019, section 3.2) for a list of proposals, without the mask.
+    """The sampling mask of BMN's Boundary-Matching layer (Lin et al., 2019) for a list of proposals, without the mask.
 
     ``bins x samples`` points lie evenly from end to end of a proposal with its context, each interpolated linearly
     between two snippets; a bin is the mean of ``samples`` of them, as in the authors' code.

@@ -13,6 +13,7 @@ from tad.data.recipe import GRID_KEYS, Recipe, check_layout, check_recipe
 from tad.data.rows import array_rows
 from tad.data.sources import Source, frame_grid
 from tad.data.timegrid import TimeGrid
+from tad.detectors.base import check_labels
 from tad.engine.devices import pick_device
 from tad.engine.inference import detect
 from tad.errors import DataWarning, UserError
@@ -128,7 +129,8 @@ class Predictor(object):
         """
         self.check(choice)
         settings = self._settings(choice)
-        grid = self._grid(rows, rate, recipe or Recipe(normalization=_own(self.trained.recipe)), place)
+        check_labels(settings, choice.labels or self.classes, choice.external is not None)
+        grid = self.grid(rows, rate, recipe, place)
         self._check_width(rows.shape, place)
         source = Source(place, grid, len(rows), np.zeros((0, 2)), np.zeros(0, np.int64))
         count = clip_count(len(rows), settings.dataset, settings.dataset.length)
@@ -163,10 +165,14 @@ class Predictor(object):
             settings = replace(settings, postprocess__min_score=least)
         return settings
 
-    def _grid(self, rows, rate, recipe, place):
-        """Where the snippets lie in time, after a look whether the detector knows such features."""
+    def grid(self, rows, rate=AS_LEARNED, recipe=None, place="the recording"):
+        """Where the snippets lie in time, after a look whether the detector knows such features.
+
+        Parameters and errors are those of :meth:`detect`. :returns: :class:`tad.data.timegrid.TimeGrid`
+        """
+        recipe = recipe or Recipe(normalization=_own(self.trained.recipe))
         check_layout(recipe, place)
-        dataset = self.trained.settings.dataset
+        dataset = self.trained.at_learned_rate(self.trained.settings.dataset)
         for key in GRID_KEYS:
             given, known, learned = getattr(rate, key), getattr(recipe, key), getattr(dataset, key)
             if given is None:
@@ -186,8 +192,9 @@ class Predictor(object):
         even = dataset.timing == "even" and rate.fps is None
         fps = recipe.fps if even or dataset.fps is None else dataset.fps
         if fps is None:
-            raise UserError("%s: nothing tells the rate of its features; give their fps (stride is %g and window %g "
-                            "frames in the checkpoint), or a duration that they span evenly"
+            raise UserError("%s: nothing tells the rate of its features; give fps (on the command line --fps; stride "
+                            "is %g and window %g frames in the checkpoint), or a duration that they span evenly "
+                            "(--duration)"
                             % (place, dataset.stride, dataset.window))
         return frame_grid(fps, dataset.stride, dataset.window)
 
@@ -222,7 +229,7 @@ class Predictor(object):
 
 def _spanning(rate, snippets, place):
     if rate.fps is not None:
-        raise UserError("%s: give fps or duration, not both" % place)
+        raise UserError("%s: give fps or duration (--fps or --duration), not both" % place)
     if not rate.duration > 0 or not np.isfinite(rate.duration):
         raise UserError("duration must be a number above 0, not %g" % rate.duration)
     return TimeGrid.spanning(rate.duration, snippets)

@@ -50,7 +50,8 @@ def predict_places(predictor, places, output, rate, choice, external=None, pictu
             result.detections[place.id] = found
             result.paths.extend(output.write_one(place.id, found, classes))
             if picture:
-                result.paths.append(output.draw(place.id, found, classes))
+                end_s = predictor.grid(rows, rate, place.recipe, place.path).end_s(len(rows))
+                result.paths.append(output.draw(place.id, found, classes, end_s))
             if tell is not None:
                 tell(place.id, found)
     finally:

@@ -18,17 +18,20 @@ FORMATS = tuple(TABLES) + tuple(SUBTITLES)
 
 
 class Output(NamedTuple):
-    """``file`` is the one file to write, or None for files in ``folder`` named after the recordings."""
+    """``file`` is the one file to write, or None for files in ``folder`` named after the recordings.
+
+    ``least`` is the lowest score that somebody wants to see, or None.
+    """
 
     formats: Tuple[str, ...]
     folder: str
     file: Optional[str]
-    all_cues: bool
+    least: Optional[float]
 
     def write_one(self, name, found, classes):
         """Write the subtitles of one recording; returns the paths."""
         # Subtitles are for the eye: without a wish, no detection that is too faint for a picture
-        shown = found if self.all_cues else found.take(found.scores >= worth_drawing(found)[1])
+        shown = found.take(found.scores >= worth_drawing(found, self.least)[1])
         paths = []
         for kind in self.formats:
             if kind in SUBTITLES:
@@ -45,19 +48,19 @@ class Output(NamedTuple):
                 TABLES[kind](paths[-1], detections, classes)
         return paths
 
-    def draw(self, name, found, classes):
-        """Draw one recording; returns the path of the picture."""
-        blank = Recording(name, "", None, None, NOTHING.segments, ())
-        return draw_timelines(self.folder, [blank], {blank.id: found}, classes)[0]
+    def draw(self, name, found, classes, end_s):
+        """Draw one recording of ``end_s`` seconds; returns the path of the picture."""
+        blank = Recording(name, "", end_s, None, NOTHING.segments, ())
+        return draw_timelines(self.folder, [blank], {blank.id: found}, classes, least=self.least)[0]
 
 
-def plan_output(target, formats, ids, all_cues):
+def plan_output(target, formats, ids, least=None):
     """Find out before the work where its result goes and that it can be written there.
 
     :param target: file whose name ends like a format, or a folder.
     :param formats: tuple of :data:`FORMATS`; empty for that of the file, else JSON.
     :param ids: the recordings.
-    :param all_cues: subtitles show every detection.
+    :param least: lowest score that subtitles and pictures show; None for a part of each recording's best.
     :raises UserError: the formats do not fit in one file, or nothing can be written there.
     """
     for kind in formats:
@@ -66,7 +69,7 @@ def plan_output(target, formats, ids, all_cues):
     ending = os.path.splitext(target)[1][1:].lower()
     if ending not in FORMATS or os.path.isdir(target):
         make_folder(target)
-        output = Output(formats or ("json",), target, None, all_cues)
+        output = Output(formats or ("json",), target, None, least)
         check_writable(os.path.join(target, "detections.json"))
         return output
     if formats not in ((), (ending,)):
@@ -76,4 +79,4 @@ def plan_output(target, formats, ids, all_cues):
         raise UserError("--output %s can hold the subtitles of one recording, not of %d; give a folder"
                         % (target, len(ids)))
     check_writable(target)
-    return Output((ending,), os.path.dirname(os.path.abspath(target)), target, all_cues)
+    return Output((ending,), os.path.dirname(os.path.abspath(target)), target, least)

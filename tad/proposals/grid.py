@@ -30,3 +30,13 @@ def best_by_boundaries(proposals, start_scores, end_scores, count):
     else:
         kept = np.arange(len(product))
     return kept[np.argsort(-product[kept], kind="mergesort")]
+
+
+def nearest_snippets(segments, snippets):
+    """The snippets in which segments begin and end: those whose centres are nearest, of two the one inside.
+
+    :param segments: ``(N, 2)`` in snippet units. :param snippets: of the clip, at least 1 where N > 0.
+    :returns: int64 ``(N, 2)`` in 0..snippets - 1; proposals of :func:`all_proposals` stay as they are.
+    """
+    nearest = np.stack([np.floor(segments[:, 0] + 0.5), np.ceil(segments[:, 1] - 0.5)], axis=1)
+    return np.clip(nearest, 0, snippets - 1).astype(np.int64)

@@ -14,7 +14,7 @@ from tad.evaluation.rules import NO_RULES, Rules, recorded_rules
 from tad.evaluation.scoring import only_subset, renamed
 from tad.evaluation.thresholds import parse_thresholds
 from tad.report.snippet_scores import scores_folder
-from tad.settings import load_settings
+from tad.settings import load_written
 
 DETECTIONS, CONFIG, METRICS, DIAGNOSIS = "detections.json", "config.yaml", "metrics.json", "diagnosis.json"
 DEFAULT_TIOU = "0.3:0.1:0.7"
@@ -93,7 +93,7 @@ def _read_run(path, name, asked):
     # A lone detections file has nothing to do with what lies beside it, unless that is its own run's
     own = os.path.basename(detections) == DETECTIONS
     config = os.path.join(folder, CONFIG)
-    settings = load_settings(config) if own and os.path.isfile(config) else None
+    settings = load_written(config) if own and os.path.isfile(config) else None
     annotations, subset = _annotations(path, settings, asked)
     recordings = read_ground_truth(annotations)
     metrics = _optional(os.path.join(folder, METRICS), "metrics") if own else None

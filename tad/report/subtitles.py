@@ -39,13 +39,19 @@ def write_vtt(path, found, classes):
         stream.write("\n".join(["WEBVTT\n"] + cues))
 
 
+def score_text(score):
+    """Two decimals; of a score so low that they would say little, two digits."""
+    return ("%.2f" if score == 0 or score >= 0.1 else "%.2g") % score
+
+
 def _cues(found, classes):
     """Tuples (start, end, text), times in milliseconds; a cue lasts at least one."""
     rows = sorted((int(round(1000 * start)), int(round(1000 * end)), label, score)
                   for label, start, end, score in plain_detections(found, classes))
     for start, end, label, score in rows:
         # An empty line or an arrow would end the cue
-        yield start, max(end, start + 1), "%s (%.2f)" % (re.sub(r"\s+", " ", label).replace("-->", "->"), score)
+        yield start, max(end, start + 1), "%s (%s)" % (re.sub(r"\s+", " ", label).replace("-->", "->"),
+                                                      score_text(score))
 
 
 def _clock(milliseconds, point):

@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from tad.data.naming import file_name
 from tad.files import atomic_write, make_folder
+from tad.report.subtitles import score_text
 
 DRAWN = 60           # detections drawn for a recording, the best ones
 FAINTEST = 0.2       # and none whose score is below this part of the recording's best
@@ -20,12 +21,13 @@ CLOCK_FROM_S = 180   # a longer recording has its axis in minutes and seconds
 CLOCK_STEPS_S = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
 
 
-def draw_timelines(folder, truth, detections, classes, most=None):
+def draw_timelines(folder, truth, detections, classes, most=None, least=None):
     """One PNG for each recording, or for the ``most`` first ones; returns their paths.
 
     :param truth: list of :class:`tad.data.annotations.Recording`
     :param detections: id -> :class:`tad.postprocess.fusion.Detections` in seconds, best first.
     :param classes: class names in the order of the detections' labels.
+    :param least: lowest score that is drawn; None for a part of each recording's best.
     """
     make_folder(folder)
     paths = []
@@ -34,18 +36,18 @@ def draw_timelines(folder, truth, detections, classes, most=None):
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         for recording in [recording for recording in truth if recording.id in detections][:most]:
             paths.append(os.path.join(folder, file_name(recording.id) + ".png"))
-            figure = timeline(recording, detections[recording.id], classes)
+            figure = timeline(recording, detections[recording.id], classes, least)
             with atomic_write(paths[-1], "wb") as stream:
                 figure.savefig(stream, format="png", dpi=110)
     return paths
 
 
-def timeline(recording, found, classes):
+def timeline(recording, found, classes, least=None):
     """A figure with one row a class: annotated actions above, detections below with their scores.
 
     Rows stand in the order in which their actions begin; classes that were only detected come last.
     """
-    shown, least = worth_drawing(found)
+    shown, least = worth_drawing(found, least)
     labels = row_order(recording, shown, classes)
     row = {label: index for index, label in enumerate(labels)}
     end = _end(recording, shown)
@@ -63,9 +65,10 @@ def timeline(recording, found, classes):
     return figure
 
 
-def worth_drawing(found):
-    """The detections that are drawn, and the lowest score among those that could be."""
-    least = FAINTEST * float(found.scores.max()) if len(found.scores) else 0.0
+def worth_drawing(found, least=None):
+    """The detections that are drawn, and the lowest score among those that could be: ``least``, if it is given."""
+    if least is None:
+        least = FAINTEST * float(found.scores.max()) if len(found.scores) else 0.0
     return found.take(found.scores >= least).take(slice(0, DRAWN)), least
 
 
@@ -90,7 +93,7 @@ def _draw_detections(axes, shown, rows, end):
         centre, reach = (start + stop) / 2, 0.02 * end
         free = all(place != rows[index] or abs(centre - other) > 2 * reach for place, other in written)
         if stop - start > 2 * reach and free:
-            axes.text(centre, rows[index] + HEIGHT / 2, "%.2f" % shown.scores[index], fontsize=8, zorder=5,
+            axes.text(centre, rows[index] + HEIGHT / 2, score_text(shown.scores[index]), fontsize=8, zorder=5,
                       ha="center", va="center")
             written.append((rows[index], centre))
 
@@ -110,7 +113,8 @@ def _finish(axes, recording, labels, end, least):
     axes.set_title(_name(recording.id), loc="left", fontsize=12)
     # A recording that nobody has annotated needs no word on annotations
     annotated = [patches.Patch(color=ANNOTATED, label="annotated")] if recording.labels else []
-    axes.legend(handles=annotated + [patches.Patch(color=DETECTED, label="detected, score %.2f or more" % least)],
+    detected = patches.Patch(color=DETECTED, label="detected, score %s or more" % score_text(least))
+    axes.legend(handles=annotated + [detected],
                 loc="lower right", bbox_to_anchor=(1.0, 1.0), ncol=2, frameon=False, borderaxespad=0.2, fontsize=10)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)

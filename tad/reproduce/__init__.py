@@ -16,7 +16,7 @@ from tad.pipeline import data_files, infer_run, score_run, train_run
 from tad.report.manifest import command_line, make_manifest
 from tad.reproduce.compare import DIFFERENT, EQUAL, compare_json, compare_losses, compare_weights, worst
 from tad.reproduce.conditions import data_differences, environment_differences, settings_differences
-from tad.settings import flatten, load_settings, override_settings, replace, settings_to_dict
+from tad.settings import flatten, load_written, override_settings, replace, settings_to_dict
 
 REPORT = "reproduction.json"
 
@@ -54,7 +54,7 @@ def open_original(folder, assignments=()):
         if not os.path.isfile(os.path.join(folder, name)):
             raise UserError("%s is no run folder that can be repeated: it has no %s" % (folder, name))
     manifest = _manifest(os.path.join(folder, "manifest.json"))
-    settings = load_settings(os.path.join(folder, "config.yaml"))
+    settings = load_written(os.path.join(folder, "config.yaml"))
     steps = saved_steps(os.path.join(folder, "checkpoints"))
     if not steps:
         raise UserError("%s holds no checkpoint to compare with" % folder)

@@ -1,9 +1,12 @@
 """Which proposals a step learns from."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from tad.assignment.proposals import NEGATIVE, POSITIVE, balanced_sample, best_tiou
+from tad.assignment.proposals import NEGATIVE, POSITIVE, SAMPLINGS, balanced_sample, best_tiou, two_way_sample
+from tad.config import DeepLabSettings
 
 
 def test_best_tiou_equals_a_loop(rng):
@@ -59,3 +62,29 @@ def test_other_parts_than_thirds(rng):
         picked = overlaps[balanced_sample(overlaps, 40, rng, parts)]
         assert tuple((picked == value).sum() for value in (0.9, 0.5, 0.1)) == expected
     assert len(balanced_sample(np.array([0.9, 0.5, 0.5]), 3, rng, (1, 0, 2))) == 1
+
+
+@pytest.mark.parametrize("complete, others, expected", [
+    (100, 500, (45, 45)), (5, 500, (5, 85)), (0, 500, (0, 90)), (100, 3, (45, 3)), (0, 0, (0, 0))])
+def test_half_of_a_two_way_sample_is_complete(rng, complete, others, expected):
+    mask = rng.permutation(np.repeat([True, False], [complete, others]))
+    chosen = two_way_sample(mask, 90, rng)
+    assert len(set(chosen.tolist())) == len(chosen)
+    assert (mask[chosen].sum(), (~mask[chosen]).sum()) == expected
+
+
+def test_samplings_by_name_differ_in_what_they_balance(rng):
+    """Of 1000 proposals 30 have a high tIoU, 10 of them complete; a third and a half of 24, and what chance gives."""
+    overlaps, complete = np.repeat([0.9, 0.5, 0.1], [30, 170, 800]), np.arange(1000) < 10
+    field, = (field for field in dataclasses.fields(DeepLabSettings) if field.name == "sampling")
+    assert set(SAMPLINGS) == set(field.metadata["choices"])
+    chosen = {name: sample(overlaps, complete, 24, rng) for name, sample in SAMPLINGS.items()}
+    assert all(len(set(one.tolist())) == 24 for one in chosen.values())
+    assert [(overlaps[chosen["three_way"]] == value).sum() for value in (0.9, 0.5, 0.1)] == [8, 8, 8]
+    assert complete[chosen["two_way"]].sum() == 10
+    drawn = np.concatenate([SAMPLINGS["none"](overlaps, complete, 24, rng) for _ in range(200)])
+    # 4800 draws, 3 of 100 with a high tIoU: 144 expected, 7 deviations are 83
+    assert 61 < (overlaps[drawn] == 0.9).sum() < 227
+    for sample in SAMPLINGS.values():
+        assert sample(np.zeros(0), np.zeros(0, dtype=bool), 24, rng).tolist() == []
+        assert sorted(sample(np.zeros(5), np.zeros(5, dtype=bool), 24, rng).tolist()) == [0, 1, 2, 3, 4]

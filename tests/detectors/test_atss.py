@@ -1,4 +1,4 @@
-"""The detector ``atss`` in one stage: every weight learns, every loss and the decoding equal their formulas."""
+"""The detector ``atss`` in one stage: every loss and the decoding equal their formulas."""
 
 import math
 
@@ -8,13 +8,12 @@ import torch
 
 from tad.assignment.atss import anchor_targets
 from tad.config import Settings
-from tad.data.clips import cut_windows
 from tad.detectors import build_detector
 from tad.detectors.atss import ATSSDetector
 from tad.errors import DataWarning, UserError
 from tad.proposals.anchors import pyramid_anchors
 from tad.settings import replace
-from tests.helpers import make_batch, make_source, tiny_settings
+from tests.helpers import one_clip, tiny_settings
 
 PARTS = {"classes", "segments", "quality"}
 
@@ -27,12 +26,6 @@ def detector(*assignments):
     return build_detector(settings_of(*assignments), 4, 3)
 
 
-def one_clip(rng, valid):
-    source, features = make_source(rng, valid)
-    clip, = cut_windows(source, features, settings_of().dataset, 32)
-    return clip, torch.from_numpy(clip.features)[None]
-
-
 def mask(valid):
     return (torch.arange(32) < valid).float()[None, None]
 
@@ -42,33 +35,6 @@ def stir(made):
     with torch.no_grad():
         for layer in (made.network.head.classes, made.network.head.sides, made.network.head.quality):
             layer.weight.add_(0.3 * torch.randn_like(layer.weight))
-
-
-def test_every_parameter_gets_a_gradient(rng):
-    clips, features = make_batch(rng, settings_of())
-    # Eight channels behind ReLU can die by chance; every parameter must learn in one of a few draws
-    missing = None
-    for _ in range(5):
-        made = detector("atss.width=16")
-        sum(made.losses(features, clips, rng).values()).backward()
-        without = {name for name, value in made.named_parameters() if value.grad is None or not value.grad.abs().sum()}
-        missing = without if missing is None else missing & without
-    assert missing == set()
-
-
-@pytest.mark.parametrize("part", sorted(PARTS))
-def test_each_weight_scales_its_own_part_and_no_other(rng, part):
-    clips, features = make_batch(rng, settings_of())
-    found = []
-    for times in (1, 3):
-        torch.manual_seed(3)
-        weight = getattr(settings_of().atss, part + "_weight") * times
-        made = detector("atss.%s_weight=%g" % (part, weight))
-        found.append({name: float(value.detach()) for name, value in made.losses(features, clips, rng).items()})
-    assert set(found[0]) == PARTS
-    for name in PARTS:
-        assert found[0][name] > 0
-        assert found[1][name] == pytest.approx(found[0][name] * (3 if name == part else 1), rel=1e-5)
 
 
 def slow_segment(anchor, sides):
@@ -93,7 +59,7 @@ def sigmoid(x):
 @pytest.mark.parametrize("valid", [32, 13])
 def test_the_losses_equal_their_formulas(rng, quality, valid):
     """One anchor after the other, from the network's outputs and the clip's targets."""
-    clip, inputs = one_clip(rng, valid)
+    clip, inputs = one_clip(rng, valid, settings_of())
     made = detector("atss.quality=" + quality)
     stir(made)
     anchors = pyramid_anchors(32, 3, 4.0)
@@ -122,7 +88,7 @@ def test_the_losses_equal_their_formulas(rng, quality, valid):
 
 def test_padding_is_not_learned_from(rng):
     """Whatever the network says of anchors on padding, the losses are the same."""
-    clip, inputs = one_clip(rng, 9)
+    clip, inputs = one_clip(rng, 9, settings_of())
     made = detector()
     output = made.network(inputs, mask(9))
     padding = torch.from_numpy(pyramid_anchors(32, 3, 4.0).segments.mean(axis=1) >= 9).float()
@@ -137,7 +103,7 @@ def test_padding_is_not_learned_from(rng):
 
 @pytest.mark.parametrize("valid", [32, 11, 1])
 def test_decoding_equals_its_formula(rng, valid):
-    clip, inputs = one_clip(rng, valid)
+    clip, inputs = one_clip(rng, valid, settings_of())
     made = detector("atss.candidates=12").eval()
     stir(made)
     with torch.no_grad():
@@ -156,7 +122,7 @@ def test_decoding_equals_its_formula(rng, valid):
 
 
 def test_extreme_outputs_give_finite_segments(rng):
-    clip, inputs = one_clip(rng, 32)
+    clip, inputs = one_clip(rng, 32, settings_of())
     made = detector().eval()
     for bias in (-1e4, 1e4):
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The detector ``bmn``: every weight learns, every loss equals its equation, decoding equals its formula."""
+"""The detector ``bmn``: every loss equals its equation, decoding equals its formula."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,13 @@ import torch
 
 from tad.assignment.proposals import generators
 from tad.config import Settings
-from tad.data.clips import cut_windows
 from tad.detectors import build_detector
 from tad.detectors.bmn import BMNDetector
 from tad.errors import DataWarning, UserError
 from tad.settings import replace
-from tests.helpers import make_batch, make_source, tiny_settings
+from tests.helpers import make_batch, one_clip, tiny_settings
 
 PARTS = {"classes", "boundaries", "tiou", "completeness"}
-SAMPLINGS = ("mask", "indexed", "align1d")
 
 
 def settings_of(*assignments):
@@ -25,31 +23,12 @@ def detector(*assignments):
     return build_detector(settings_of(*assignments), 4, 3)
 
 
-def one_clip(rng, valid):
-    source, features = make_source(rng, valid)
-    clip, = cut_windows(source, features, settings_of().dataset, 32)
-    return clip, torch.from_numpy(clip.features)[None]
-
-
 def slow_tiou(start, end, segments):
     best = 0.0
     for low, high in segments:
         shared = max(0.0, min(end, high) - max(start, low))
         best = max(best, shared / ((end - start) + (high - low) - shared))
     return best
-
-
-@pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_every_parameter_gets_a_gradient(rng, sampling):
-    clips, features = make_batch(rng, settings_of())
-    # Eight channels behind ReLU can die by chance; every parameter must learn in one of a few draws
-    missing = None
-    for _ in range(5):
-        made = detector("bmn.sampling=" + sampling, "bmn.width=16", "bmn.proposal_width=8")
-        sum(made.losses(features, clips, rng).values()).backward()
-        without = {name for name, value in made.named_parameters() if value.grad is None or not value.grad.abs().sum()}
-        missing = without if missing is None else missing & without
-    assert missing == set()
 
 
 def test_mask_and_indexed_sampling_give_the_same_detector(rng):
@@ -62,25 +41,10 @@ def test_mask_and_indexed_sampling_give_the_same_detector(rng):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
 
 
-@pytest.mark.parametrize("part", sorted(PARTS))
-def test_each_weight_scales_its_own_part_and_no_other(rng, part):
-    clips, features = make_batch(rng, settings_of())
-    found = []
-    weight = getattr(settings_of().bmn, part + "_weight")
-    for factor in (1, 3):
-        torch.manual_seed(3)
-        parts = detector("bmn.%s_weight=%g" % (part, factor * weight)).losses(features, clips, np.random.RandomState(5))
-        assert set(parts) == PARTS
-        found.append({name: float(value.detach()) for name, value in parts.items()})
-    for name in PARTS:
-        assert found[0][name] > 0
-        assert found[1][name] == pytest.approx(found[0][name] * (3 if name == part else 1), rel=1e-5)
-
-
 @pytest.mark.parametrize("valid", [32, 11, 3])
 def test_map_losses_equal_the_equations(rng, valid):
     """Equations 6 and 7 of one clip, cell after cell in float64; all cells of the low range are drawn here."""
-    clip, _ = one_clip(rng, valid)
+    clip, _ = one_clip(rng, valid, settings_of())
     made = detector("bmn.samples=3000", "bmn.complete_tiou=0.6")
     confidences = torch.from_numpy(rng.standard_normal((1, 2, 20, 32)).astype(np.float32))
     found = made._map_losses(confidences, [clip], np.random.RandomState(2))
@@ -105,7 +69,7 @@ def test_map_losses_equal_the_equations(rng, valid):
 
 def test_regression_samples_the_three_ranges_alike(rng):
     """As many cells of high, middle and low tIoU; never more than there are, or than the setting."""
-    clip, _ = one_clip(rng, 32)
+    clip, _ = one_clip(rng, 32, settings_of())
     clip = clip._replace(segments=np.array([[4.0, 16.0]]), classes=np.array([0]))
     overlaps, inside, sampled = detector("bmn.samples=3000")._map_targets(clip, 32, rng)
     high, middle = overlaps >= 0.7, (overlaps >= 0.3) & (overlaps < 0.7)
@@ -116,7 +80,7 @@ def test_regression_samples_the_three_ranges_alike(rng):
 
 
 def test_padding_is_not_learned_from(rng):
-    clip, features = one_clip(rng, 9)
+    clip, features = one_clip(rng, 9, settings_of())
     made = detector()
     valid = (torch.arange(32) < 9).float()[None, None]
     output = made.network(features, valid)
@@ -133,7 +97,7 @@ def test_padding_is_not_learned_from(rng):
 
 
 def test_what_padding_holds_changes_no_proposal(rng):
-    clip, features = one_clip(rng, 12)
+    clip, features = one_clip(rng, 12, settings_of())
     made = detector().eval()
     noisy = features.clone()
     noisy[:, :, 12:] = 100.0
@@ -152,7 +116,7 @@ def test_the_class_head_has_the_dilations_of_the_settings():
 
 @pytest.mark.parametrize("valid", [32, 11, 2, 1])
 def test_decoding_equals_its_formula(rng, valid):
-    clip, features = one_clip(rng, valid)
+    clip, features = one_clip(rng, valid, settings_of())
     made = detector("bmn.candidates=40").eval()
     with torch.no_grad():
         for layer in (made.network.boundaries, made.network.class_head.classes):
@@ -177,7 +141,7 @@ def test_decoding_equals_its_formula(rng, valid):
 
 
 def test_without_a_class_head_external_scores_decide(rng):
-    clip, features = one_clip(rng, 20)
+    clip, features = one_clip(rng, 20, settings_of())
     made = detector("bmn.class_head=false")
     assert set(made.losses(features, [clip], rng)) == PARTS - {"classes"}
     with torch.no_grad():

@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from tad.assignment.proposals import balanced_sample, generators
-from tad.data.clips import Clip, cut_windows
+from tad.data.clips import Clip
 from tad.data.timegrid import TimeGrid
 from tad.detectors import build_detector
 from tad.detectors.bsn import BSNDetector
+from tad.engine import training
 from tad.engine.stages import spans
-from tad.engine.training import start, train_step
 from tad.errors import DataWarning, UserError
 from tad.segments import tiou
 from tad.settings import replace
-from tests.helpers import make_batch, make_source, tiny_settings
+from tests.helpers import make_batch, one_clip, tiny_settings
 
 PARTS = {"classes", "actionness", "boundaries", "confidence"}
 
@@ -27,12 +27,6 @@ def settings_of(*assignments):
 
 def detector(*assignments):
     return build_detector(settings_of(*assignments), 4, 3)
-
-
-def one_clip(rng, valid):
-    source, features = make_source(rng, valid)
-    clip, = cut_windows(source, features, settings_of().dataset, 32)
-    return clip, torch.from_numpy(clip.features)[None]
 
 
 def with_curves(made, curves):
@@ -65,21 +59,6 @@ def test_each_stage_gives_its_weights_a_gradient_and_no_others(rng, curves):
     assert missing == set()
 
 
-@pytest.mark.parametrize("part", sorted(PARTS))
-def test_each_weight_scales_its_own_part_and_no_other(rng, part):
-    clips, features = make_batch(rng, settings_of())
-    found = []
-    weight = getattr(settings_of().bsn, part + "_weight")
-    for factor in (1, 3):
-        torch.manual_seed(3)
-        parts = detector("bsn.%s_weight=%g" % (part, factor * weight)).losses(features, clips, np.random.RandomState(5))
-        assert set(parts) == PARTS
-        found.append({name: float(value.detach()) for name, value in parts.items()})
-    for name in PARTS:
-        assert found[0][name] > 0
-        assert found[1][name] == pytest.approx(found[0][name] * (3 if name == part else 1), rel=1e-5)
-
-
 def slow_balanced(probabilities, targets):
     """Equation 4 with the weights of the authors' code: half of it each for positives and negatives."""
     ratio = len(targets) / float(max(1, sum(targets)))
@@ -91,7 +70,7 @@ def slow_balanced(probabilities, targets):
 
 @pytest.mark.parametrize("valid", [32, 11])
 def test_the_first_stages_losses_equal_the_equations(rng, valid):
-    clip, features = one_clip(rng, valid)
+    clip, features = one_clip(rng, valid, settings_of())
     curves = rng.uniform(0.05, 0.95, (3, 32))
     made = with_curves(detector("bsn.boundary_radius=0.5", "bsn.boundary_part=0.25"), curves)
     parts = made.snippet_losses(features, [clip], None)
@@ -112,7 +91,7 @@ def test_the_first_stages_losses_equal_the_equations(rng, valid):
 
 def test_the_second_stages_loss_equals_the_equation(rng):
     """All proposals are drawn: pairs of boundaries, their features, squared errors, in float64."""
-    clip, features = one_clip(rng, 30)
+    clip, features = one_clip(rng, 30, settings_of())
     made = with_curves(detector("bsn.samples=5000", "bsn.candidates=5000", "bsn.curves=all"),
                        rng.uniform(0.05, 0.95, (3, 32)))
     output = torch.sigmoid(made.temporal(features, torch.ones(1, 1, 32)).curves)[0].double().numpy()[:, :30]
@@ -134,7 +113,7 @@ def test_the_second_stages_loss_equals_the_equation(rng):
 
 
 def test_padding_is_not_learned_from(rng):
-    clip, features = one_clip(rng, 9)
+    clip, features = one_clip(rng, 9, settings_of())
     made = detector()
     valid = (torch.arange(32) < 9).float()[None, None]
     output = made.temporal(features, valid)
@@ -148,7 +127,7 @@ def test_padding_is_not_learned_from(rng):
 
 
 def test_what_padding_holds_changes_no_proposal(rng):
-    clip, features = one_clip(rng, 12)
+    clip, features = one_clip(rng, 12, settings_of())
     made = detector().eval()
     noisy = features.clone()
     noisy[:, :, 12:] = 100.0
@@ -160,7 +139,7 @@ def test_what_padding_holds_changes_no_proposal(rng):
 
 @pytest.mark.parametrize("valid", [32, 11, 2, 1])
 def test_decoding_equals_its_formula(rng, valid):
-    clip, features = one_clip(rng, valid)
+    clip, features = one_clip(rng, valid, settings_of())
     curves = rng.permutation(96).reshape(3, 32) / 100.0 + 0.02  # no two alike
     made = with_curves(detector("bsn.candidates=40").eval(), curves)
     with torch.no_grad():
@@ -194,7 +173,7 @@ def test_confidence_is_learned_from_the_curves(rng):
     settings = settings_of("train.steps=200", "train.learning_rate=0.01", "bsn.boundary_share=0.01", "bsn.samples=100",
                            "bsn.proposal_width=32", "bsn.candidates=1000")
     torch.manual_seed(0)
-    progress = start(build_detector(settings, 4, 3), settings)
+    progress = training.start(build_detector(settings, 4, 3), settings)
     curves = np.full((3, 32), 0.05)
     curves[0, 10:20] = 0.95
     curves[1:] = rng.uniform(0.5, 0.9, (2, 32))
@@ -204,7 +183,7 @@ def test_confidence_is_learned_from_the_curves(rng):
                 np.zeros(1, np.int64), -np.inf, np.inf)
     first = spans(progress.detector.stages(), 200)[1].first
     for step in range(first, 200):
-        train_step(progress._replace(step=step), [clip], settings, torch.device("cpu"))
+        training.train_step(progress._replace(step=step), [clip], settings, torch.device("cpu"))
     with torch.no_grad():
         scored, = progress.averaged.propose(torch.zeros(1, 4, 32), [clip])
     overlaps = tiou(scored.segments, clip.segments)[:, 0]
@@ -213,7 +192,7 @@ def test_confidence_is_learned_from_the_curves(rng):
 
 
 def test_without_a_class_head_external_scores_decide(rng):
-    clip, features = one_clip(rng, 20)
+    clip, features = one_clip(rng, 20, settings_of())
     made = detector("bsn.class_head=false")
     assert set(made.losses(features, [clip], rng)) == PARTS - {"classes"}
     with torch.no_grad():

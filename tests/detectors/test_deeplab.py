@@ -1,17 +1,16 @@
-"""The detector: every weight learns, every loss weight counts, and decoding equals its formula written out."""
+"""The detector ``deeplab``: what is learned from, and that decoding equals its formula written out."""
 
 import numpy as np
 import pytest
 import torch
 
+from tad.assignment.proposals import generators
 from tad.data.augment import random_clip
-from tad.data.clips import cut_windows
-from tad.detectors import build_detector
+from tad.detectors import DETECTORS, build_detector
 from tad.engine.training import start, train_step
+from tad.errors import UserError
 from tad.proposals.grid import all_proposals
-from tests.helpers import make_batch, make_source, tiny_settings
-
-PARTS = ("classes", "boundaries", "offsets", "tiou", "completeness")
+from tests.helpers import make_batch, make_source, one_clip, tiny_settings
 
 
 def detector(*assignments, classes=3):
@@ -19,39 +18,11 @@ def detector(*assignments, classes=3):
     return build_detector(settings, 4, classes)
 
 
-def test_every_parameter_gets_a_gradient(rng):
-    clips, features = make_batch(rng, tiny_settings())
-    made = detector()
-    sum(made.losses(features, clips, rng).values()).backward()
-    without = [name for name, parameter in made.named_parameters()
-               if parameter.grad is None or not parameter.grad.abs().sum() > 0]
-    assert without == []
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_each_weight_scales_its_own_part_and_no_other(rng, part):
-    clips, features = make_batch(rng, tiny_settings())
-    torch.manual_seed(3)
-    plain = detector()
-    torch.manual_seed(3)
-    weighted = detector("deeplab.%s_weight=%g" % (part, 3 * getattr(plain.settings, part + "_weight")))
-    before = {name: float(value.detach()) for name, value in
-              plain.losses(features, clips, np.random.RandomState(5)).items()}
-    after = {name: float(value.detach()) for name, value in
-             weighted.losses(features, clips, np.random.RandomState(5)).items()}
-    assert set(before) == set(PARTS)
-    for name in PARTS:
-        assert before[name] > 0
-        assert after[name] == pytest.approx(before[name] * (3 if name == part else 1), rel=1e-5)
-
-
 def test_padding_is_not_learned_from(rng):
     """Whatever the network says of padding, the losses are the same."""
-    source, features = make_source(rng, 9)
-    settings = tiny_settings("deeplab.max_duration=20")
-    clip, = cut_windows(source, features, settings.dataset, 32)
+    clip, features = one_clip(rng, 9, tiny_settings())
     made = detector()
-    output = made.network(torch.from_numpy(clip.features)[None], (torch.arange(32) < 9).float()[None, None])
+    output = made.network(features, (torch.arange(32) < 9).float()[None, None])
     kept = {}
 
     def disturbed(features, valid):
@@ -62,7 +33,7 @@ def test_padding_is_not_learned_from(rng):
     results = []
     for kept["by"] in (0.0, 1.0):
         results.append([float(value.detach()) for value in
-                        made.losses(torch.from_numpy(clip.features)[None], [clip], np.random.RandomState(1)).values()])
+                        made.losses(features, [clip], np.random.RandomState(1)).values()])
     assert results[0] == results[1]
 
 
@@ -80,8 +51,9 @@ def test_recordings_of_one_snippet_and_without_actions_train(rng):
 
 def test_sampled_proposals_have_the_overlap_they_claim(rng):
     clips, _ = make_batch(rng, tiny_settings())
-    proposals, overlaps = detector()._sampled(clips, rng)
-    assert len(proposals) == len(overlaps) <= 3 * 12
+    proposals, overlaps, complete = detector()._sampled(clips, [None] * len(clips), generators(rng, len(clips)))
+    assert len(proposals) == len(overlaps) == len(complete) <= 3 * 12
+    assert np.array_equal(complete, overlaps >= 0.7)
     for (index, start_, end), overlap in zip(proposals, overlaps):
         clip = clips[int(index)]
         assert 0 <= start_ < end <= clip.valid - 1 and end - start_ <= 20
@@ -91,20 +63,51 @@ def test_sampled_proposals_have_the_overlap_they_claim(rng):
         assert overlap == pytest.approx(best, abs=1e-9)
 
 
+def test_neighbours_are_drawn_for_each_clip_from_its_own_numbers(rng):
+    """What one clip draws does not hang on the others, and another draw gives another loss."""
+    clips, features = make_batch(rng, tiny_settings())
+    made = detector("deeplab.second_stage=graph", "deeplab.neighbours=3", "deeplab.sampled_neighbours=1")
+    whole, some = generators(np.random.RandomState(1), 3), generators(np.random.RandomState(1), 3)[1:]
+    proposals, _, _ = made._sampled(clips, [None] * 3, whole)
+    drawn = made._draws(proposals, whole, features)
+    part, _, _ = made._sampled(clips[1:], [None] * 2, some)
+    assert [len(own) for own in drawn] == np.bincount(proposals[:, 0].astype(int)).tolist()
+    for one, other in zip(drawn[1:], made._draws(part, some, features)):
+        assert one.shape[0] == one.shape[1] and torch.equal(one, other)
+    judged = made.network.proposal_head
+    reduced, rois = made.network(features, torch.ones(3, 1, 32)).proposal_features, torch.from_numpy(proposals).float()
+    assert torch.equal(judged(reduced, rois, drawn), judged(reduced, rois, drawn))
+    again = made._draws(proposals, generators(np.random.RandomState(2), 3), features)
+    assert not torch.equal(judged(reduced, rois, drawn), judged(reduced, rois, again))
+    assert made.settings.second_stage == "graph" and detector()._draws(proposals, whole, features) is None
+
+
+@pytest.mark.parametrize("assignments, told", [
+    (("deeplab.sampled_neighbours=9",), "deeplab.sampled_neighbours .9. are drawn of deeplab.neighbours .8."),
+    (("deeplab.candidates=5000",), "compares all proposals .* set deeplab.candidates .5000."),
+    (("deeplab.samples=4097",), "deeplab.samples .4097. to 4096 or less"),
+    (("dataset.length=16386",), "deeplab.atrous_graph .* set dataset.length .16386. to 16384 or less")])
+def test_graphs_that_cannot_be_are_refused(assignments, told):
+    settings = tiny_settings(*assignments)
+    DETECTORS["deeplab"].fit(settings, 12.0)
+    settings = tiny_settings("deeplab.second_stage=graph", "deeplab.atrous_graph=true", *assignments)
+    with pytest.raises(UserError, match=told):
+        DETECTORS["deeplab"].fit(settings, 12.0)
+    with pytest.raises(UserError, match=told):
+        DETECTORS["deeplab"].check_stored(settings, 100, "c.npz")
+
+
 def slow_mean(scores, start, end):
     """Mean over [start, end] of steps of width 1 around each snippet, 0 outside."""
     total = sum(score * max(0.0, min(end, i + 0.5) - max(start, i - 0.5)) for i, score in enumerate(scores))
     return total / (end - start)
 
 
-@pytest.mark.parametrize("valid", [32, 11, 2])
-def test_decoding_equals_its_formula(rng, valid):
+@pytest.mark.parametrize("valid, variant", [(32, ()), (11, ()), (2, ()), (32, ("deeplab.second_stage=graph",))])
+def test_decoding_equals_its_formula(rng, valid, variant):
     """One clip, one proposal after the other, from the network's raw outputs."""
-    source, features = make_source(rng, valid)
-    settings = tiny_settings("deeplab.max_duration=20")
-    clip, = cut_windows(source, features, settings.dataset, 32)
-    made = detector("deeplab.candidates=40").eval()
-    inputs = torch.from_numpy(clip.features)[None]
+    clip, inputs = one_clip(rng, valid, tiny_settings())
+    made = detector("deeplab.candidates=40", *variant).eval()
     with torch.no_grad():
         for parameter in made.network.snippet_head.parameters():
             parameter.add_(0.5 * torch.randn_like(parameter))
@@ -129,9 +132,7 @@ def test_decoding_equals_its_formula(rng, valid):
 
 
 def test_a_clip_of_one_snippet_has_no_proposal(rng):
-    source, features = make_source(rng, 1)
-    settings = tiny_settings("deeplab.max_duration=20")
-    clip, = cut_windows(source, features, settings.dataset, 32)
+    clip, features = one_clip(rng, 1, tiny_settings())
     with torch.no_grad():
-        scored, = detector().eval().propose(torch.from_numpy(clip.features)[None], [clip])
+        scored, = detector().eval().propose(features, [clip])
     assert scored.segments.shape == (0, 2) and scored.classes.shape == (0, 3)

@@ -1,5 +1,7 @@
 """What the package asks of every detector: it learns, repeats, decodes sanely, and survives the borders."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,18 +11,37 @@ from tad.data.clips import cut_windows
 from tad.detectors import build_detector
 from tad.engine.stages import spans
 from tad.engine.training import start, train_step
+from tad.settings import replace
 from tests.helpers import VARIANTS, make_batch, make_source, tiny_settings
 
 CLASSES, WIDTH, LENGTH = 3, 4, 32
 
 every = pytest.mark.parametrize("kind", [(name,) + variant for name in DETECTORS
                                          for variant in ((),) + VARIANTS.get(name, ())], ids="-".join)
+# Other weights, or another way from them to the losses
+LEARNING = {
+    "deeplab": VARIANTS["deeplab"],
+    "bmn": (("bmn.sampling=mask",), ("bmn.sampling=align1d",), ("bmn.class_head=false",)),
+    "atss": (("atss.refine=false",), ("atss.refine=false", "atss.quality=tiou")),
+    "ssn": (("ssn.actionness=binary",),),
+    "bsn": (("bsn.curves=all",), ("bsn.class_head=false",)),
+}
+learning = pytest.mark.parametrize("kind", [(name,) + variant for name in DETECTORS
+                                            for variant in ((),) + LEARNING.get(name, ())], ids="-".join)
 
 
 def settings_of(kind, *assignments):
     """Of a detector's name, followed by settings that make a variant of it."""
     from tad.detectors import DETECTORS as KINDS
     return KINDS[kind[0]].fit(tiny_settings(*(kind[1:] + assignments), detector=kind[0]), 12.0)
+
+
+def stirred(detector):
+    """The detector with outputs all over their range, as after some training."""
+    with torch.no_grad():
+        for parameter in detector.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return detector
 
 
 @every
@@ -35,6 +56,46 @@ def test_the_loss_falls_and_stays_finite(kind, rng):
     assert np.isfinite(totals).all()
     first = totals[:spans(progress.detector.stages(), steps)[0].end]
     assert np.mean(first[-5:]) < 0.9 * np.mean(first[:5])
+
+
+@learning
+def test_every_parameter_gets_a_gradient(kind, rng):
+    settings = settings_of(kind)
+    clips, features = make_batch(rng, settings)
+    missing = None
+    # Eight channels behind rectifiers can die by chance; every parameter must learn in one of some draws
+    for _ in range(8):
+        detector = stirred(build_detector(settings, WIDTH, CLASSES).train())
+        sum(detector.losses(features, clips, rng).values()).backward()
+        without = {name for name, value in detector.named_parameters()
+                   if value.grad is None or not value.grad.abs().sum()}
+        missing = without if missing is None else missing & without
+        if not missing:
+            return
+    assert missing == set()
+
+
+@learning
+def test_each_weight_scales_its_own_part_and_no_other(kind, rng):
+    """And every part has a weight, by whose name it goes."""
+    settings = settings_of(kind)
+    section = getattr(settings, kind[0])
+    weights = {field.name: getattr(section, field.name) for field in dataclasses.fields(section)
+               if field.name.endswith("_weight")
+               and (field.metadata["needs"] is None or getattr(section, field.metadata["needs"]))}
+    clips, features = make_batch(rng, settings)
+
+    def parts_of(changed):
+        torch.manual_seed(3)
+        detector = stirred(build_detector(changed, WIDTH, CLASSES).train())
+        return {name.replace("refined", "refine") + "_weight": float(value.detach())
+                for name, value in detector.losses(features, clips, np.random.RandomState(5)).items()}
+
+    plain = parts_of(settings)
+    assert set(plain) == set(weights) and min(plain.values()) > 0
+    for weight, value in weights.items():
+        expected = dict(plain, **{weight: 3 * plain[weight]})
+        assert parts_of(replace(settings, **{kind[0] + "__" + weight: 3 * value})) == pytest.approx(expected, rel=1e-5)
 
 
 @every

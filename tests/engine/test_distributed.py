@@ -126,6 +126,14 @@ def test_losses_are_those_of_one_process(folder, detector, count):
     assert len(os.listdir(str(folder / run / "tensorboard"))) == 1
 
 
+def test_losses_with_drawn_neighbours_are_those_of_one_process(folder):
+    """The proposals of a clip are neighbours of each other alone, and drawn by the clip's own numbers."""
+    words = "deeplab.second_stage=graph", "deeplab.sampled_neighbours=2"
+    assert Running(training("graph", "deeplab", *words), folder, in_float64).finish() == (0, "")
+    assert finish(begin(folder, 2, *training("graph-2", "deeplab", *words))) == ([0, 0], [])
+    assert_same_losses(losses(folder, "graph-2"), losses(folder, "graph"))
+
+
 def test_losses_in_float32_begin_as_those_of_one_process(folder):
     assert Running(training("float32", "deeplab"), folder).finish() == (0, "")
     assert finish(begin(folder, 2, *training("float32-2", "deeplab"), before=in_float32)) == ([0, 0], [])

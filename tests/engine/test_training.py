@@ -125,6 +125,10 @@ def test_schedule():
     np.testing.assert_allclose(rates[:10], [0.05 * (step + 1) for step in range(10)])
     np.testing.assert_allclose(rates[10:], [0.25 * (1 + math.cos(math.pi * (step - 10) / 990.0))
                                             for step in range(10, 1000)], atol=1e-12)
+    options = settings_of("train.steps=1000", "train.warmup=10", "train.learning_rate=0.5",
+                          "train.schedule=constant").train
+    rates = [learning_rate(options, step) for step in range(1000)]
+    np.testing.assert_allclose(rates, [0.05 * (step + 1) for step in range(10)] + [0.5] * 990)
     for assignments in (("train.warmup=0",), ("train.steps=1", "train.warmup=50"), ("train.steps=5", "train.warmup=5")):
         options = settings_of(*assignments).train
         assert all(rate >= 0 for rate in (learning_rate(options, step) for step in range(options.steps)))

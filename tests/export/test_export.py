@@ -18,7 +18,7 @@ from tad.postprocess.nms import suppress
 from tad.settings import load_settings
 from tests.export.needs import PACKAGES, needs_export
 from tests.export.test_every_graph import exportable
-from tests.helpers import ROOT, SHORT, SMALL, call, read_json, tiny_settings, write_data, write_json
+from tests.helpers import ROOT, SHORT, call, read_json, small, tiny_settings, write_data, write_json
 
 EXAMPLE = os.path.join(ROOT, "examples", "onnx_predict.py")
 WITHOUT = ("import runpy, sys; sys.modules['torch'] = sys.modules['tad'] = None; sys.argv = sys.argv[1:]; "
@@ -26,8 +26,8 @@ WITHOUT = ("import runpy, sys; sys.modules['torch'] = sys.modules['tad'] = None;
 
 
 def train(folder, rng, *assignments, detector="deeplab", **data):
-    small = SHORT + SMALL[detector] + ("detector=" + detector, "seed=%d" % rng.randint(1000))
-    settings = load_settings(write_data(folder, rng, **data), small + assignments)
+    given = SHORT + small(detector, assignments) + ("seed=%d" % rng.randint(1000),)
+    settings = load_settings(write_data(folder, rng, **data), given + assignments)
     train_run(settings, os.path.join(str(folder), "run"))
     return os.path.join(str(folder), "run")
 
@@ -98,15 +98,18 @@ def test_all_detections_of_the_example_are_the_packages_own(tmp_path, rng, capsy
 @needs_export
 @pytest.mark.slow
 def test_external_scores_take_the_place_of_a_class_head(tmp_path, rng):
-    folder = train(tmp_path, rng, "bmn.class_head=false", "bmn.sampling=mask", "postprocess.external_power=0.7",
-                   "postprocess.classes_per_recording=1", *everything("bmn"), detector="bmn")
+    with pytest.warns(DataWarning, match="labels are arbitrary"):
+        folder = train(tmp_path, rng, "bmn.class_head=false", "bmn.sampling=mask", "postprocess.external_power=0.7",
+                       "postprocess.classes_per_recording=1", *everything("bmn"), detector="bmn")
     tad.export.export_run(folder)
     names = sorted(os.path.splitext(name)[0] for name in os.listdir(str(tmp_path / "features")))
     scores = {name: {"wave": rng.uniform(0.2, 1), "nod": rng.uniform(0.2, 1)} for name in names[1:]}
     scores[names[1]].pop("nod")
     path = write_json(tmp_path / "scores.json", {"results": scores})
-    with pytest.warns(DataWarning, match="no scores for these recordings"):
+    with pytest.warns(DataWarning) as told:
         infer_run(folder, subset="all", external=path)
+    assert [words for one in told for words in ("no scores for these recordings", "labels are arbitrary")
+            if words in str(one.message)] == ["no scores for these recordings", "labels are arbitrary"]
     expected = read_json(os.path.join(folder, "detections.json"))["results"]
     assert equal_part(predict_without_torch(tmp_path, "--external-scores", path), expected) > 0.99
 

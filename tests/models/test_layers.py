@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tad.models.aspp import AtrousPyramid
-from tad.models.layers import ResidualBlock, conv_norm, initialize, norm_groups, resize
+from tad.models.layers import ResidualBlock, conv_norm, initialize, norm_groups
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
@@ -25,15 +25,6 @@ def test_groups_divide_the_channels():
         groups = norm_groups(channels)
         assert channels % groups == 0 and 1 <= groups <= 8
         assert not any(channels % more == 0 for more in range(groups + 1, 9))
-
-
-def test_resize_equals_interpolation_between_centres(rng):
-    features = rng.standard_normal((1, 2, 10))
-    found = resize(torch.from_numpy(features), 25)[0].numpy()
-    places = (np.arange(25) + 0.5) * 10 / 25 - 0.5
-    np.testing.assert_allclose(found, [np.interp(places, np.arange(10), row) for row in features[0]], atol=1e-12)
-    same = torch.from_numpy(features)
-    assert resize(same, 10) is same
 
 
 def test_global_pooling_is_the_mean_over_valid_steps(rng):

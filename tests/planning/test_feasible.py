@@ -73,6 +73,14 @@ def test_a_few_actions_out_of_reach_are_a_warning_with_their_number():
         check(sources, "dataset.length=256", "deeplab.max_duration=40")
 
 
+def test_actions_longer_than_the_longest_window_are_told():
+    """No window that is derived is longer than 2048 snippets."""
+    with pytest.warns(DataWarning, match=r"1 of the 3 .*dataset.length: 2048, 1024 s.*set dataset.length to 3000 or"):
+        check([source(6000, 5.0, 6.0, 3000.0)])
+    with pytest.raises(UserError, match="2 of the 3 .*dataset.length: 2048"):
+        check([source(6000, 5.0, 2100.0, 3000.0)])
+
+
 def test_actions_shorter_than_snippets_are_a_warning():
     with pytest.warns(DataWarning, match="less than half a snippet"):
         check([source(500, 0.2, 0.3, 5.0)])

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from tad.planning.memory import SHARE, Cost, _limited, fitting_batch, free_memory, measure_cost
-from tests.helpers import tiny_settings
+from tests.helpers import VARIANTS, tiny_settings
 
 
-def settings(length):
-    return tiny_settings("dataset.length=%d" % length, "deeplab.max_duration=%d" % (length // 2))
+def settings(length, *more):
+    return tiny_settings("dataset.length=%d" % length, "deeplab.max_duration=%d" % (length // 2), *more)
 
 
 def test_the_cost_grows_with_what_a_window_holds():
@@ -19,14 +19,15 @@ def test_the_cost_grows_with_what_a_window_holds():
     assert wide.window >= small.window + 4 * 32 * 396 and wide.weights > small.weights
 
 
-def test_the_cost_is_above_what_autograd_keeps():
+@pytest.mark.parametrize("variant", ((),) + VARIANTS["deeplab"])
+def test_the_cost_is_above_what_autograd_keeps(variant):
     """Bytes that the gradient's graph of one window holds, weights left out, each tensor once."""
     hooks = getattr(torch.autograd.graph, "saved_tensors_hooks", None) if hasattr(torch.autograd, "graph") else None
     if hooks is None:
         pytest.skip("this PyTorch cannot tell what autograd keeps")
     from tad.detectors import build_detector
     from tad.planning.memory import _made_up_clip
-    chosen, kept = settings(64), {}
+    chosen, kept = settings(64, *variant), {}
     detector = build_detector(chosen, 10, 3).train()
     own = {weight.data_ptr() for weight in detector.parameters()}
     clip = _made_up_clip(10, 64)

@@ -112,6 +112,20 @@ def test_formats_and_wishes(place, capsys):
     assert "rec_3: no detection" in capsys.readouterr().out
 
 
+def test_a_picture_shows_the_whole_recording(place, monkeypatch):
+    """Also where nothing is detected, and at the rate that is given."""
+    from tad.predict import output
+    os.unlink("features/recipe.json")
+    drawn = []
+    monkeypatch.setattr(output, "draw_timelines", lambda folder, truth, *rest, **wish: drawn.append(
+        (truth[0].duration_s, wish["least"])) or [folder])
+    for words in (["--min-score", "1"], ["--fps", "50"], ["--duration", "7"]):
+        assert call(["predict", "run", "features/rec_3.npy", "--picture"] + words) == 0
+    # Snippet i is centred at (16 i + 16) / 25 seconds; 130 of them
+    np.testing.assert_allclose([end for end, _ in drawn], [(16 * 129.5 + 16) / 25, (16 * 129.5 + 16) / 50, 7.0])
+    assert [least for _, least in drawn] == [1.0, None, None]
+
+
 def test_more_than_the_checkpoint_keeps(place):
     detector, array = tad.load("run"), np.load("features/rec_3.npy")
     assert len(detector.predict(array)) == 200
@@ -280,13 +294,13 @@ def test_old_checkpoints_and_features_without_a_recipe(place):
 def test_a_checkpoint_that_knows_no_rate_asks_for_one(place, capsys):
     checkpoint = read_checkpoint(CHECKPOINT)
     checkpoint.meta["settings"]["dataset"]["fps"] = None
-    checkpoint.meta["recipe"] = None
+    checkpoint.meta["recipe"] = checkpoint.meta["fps"] = None
     write_checkpoint("even.npz", checkpoint)
     os.unlink("features/recipe.json")
     capsys.readouterr()
     assert call(["predict", "even.npz", "features/rec_0.npy"]) == 2
     error, = capsys.readouterr().err.splitlines()
-    assert "rec_0.npy" in error and "fps" in error and "duration" in error
+    assert "rec_0.npy" in error and "--fps" in error and "--duration" in error
     assert call(["predict", "even.npz", "features/rec_0.npy", "--fps", "25", "--output", "a.json"]) == 0
     assert results("a.json")["rec_0"] == results("inferred.json")["rec_0"]
 

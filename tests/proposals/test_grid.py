@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tad.proposals.grid import all_proposals, best_by_boundaries
+from tad.proposals.grid import all_proposals, best_by_boundaries, nearest_snippets
 
 
 @pytest.mark.parametrize("snippets", [1, 2, 3, 20])
@@ -32,3 +32,12 @@ def test_ties_keep_their_order_and_nothing_gives_nothing():
     chosen = best_by_boundaries(proposals, np.ones(6), np.ones(6), 4)
     assert len(set(chosen.tolist())) == 4
     assert len(best_by_boundaries(all_proposals(1, 5), np.ones(1), np.ones(1), 4)) == 0
+
+
+def test_the_nearest_snippets_by_hand():
+    """Of two equally near ones that inside the segment; cells of the grid are their own."""
+    found = nearest_snippets(np.array([[2.4, 6.6], [1.5, 4.5], [-0.5, 9.5], [2.5, 3.5], [-0.4, -0.1]]), 10)
+    assert found.tolist() == [[2, 7], [2, 4], [0, 9], [3, 3], [0, 0]] and found.dtype == np.int64
+    cells = all_proposals(10, 9)
+    assert nearest_snippets(cells, 10).tolist() == nearest_snippets(cells.astype(float), 10).tolist() == cells.tolist()
+    assert nearest_snippets(np.zeros((0, 2)), 0).shape == (0, 2)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tad.postprocess.fusion import NOTHING, Detections
-from tad.report.subtitles import write_csv, write_srt, write_vtt
+from tad.report.subtitles import score_text, write_csv, write_srt, write_vtt
 
 CLASSES = ("jump", 'say "hi", <b>&', "a\n\n--> b")
 CUE = re.compile(r"(\d\d+):(\d\d):(\d\d)[,.](\d{3}) --> (\d\d+):(\d\d):(\d\d)[,.](\d{3})$")
@@ -42,7 +42,7 @@ def test_cues_hold_every_detection_in_the_order_of_time(tmp_path, rng, write, ma
         match = CUE.match(clock)
         assert match and clock[clock.index(" -->") - 4] == mark
         times.append((seconds(match.groups()[:4]), seconds(match.groups()[4:])))
-        assert "-->" not in text and re.search(r" \(\d\.\d\d\)$", text)
+        assert "-->" not in text and re.search(r" \([\d.e-]+\)$", text)
         assert write is write_srt or "<" not in text and not re.search("&(?!amp;|lt;|gt;)", text)
     np.testing.assert_allclose(np.reshape(times, (-1, 2)), found.segments[np.argsort(found.segments[:, 0])], atol=6e-4)
 
@@ -65,3 +65,9 @@ def test_csv_reads_back(tmp_path, rng):
         np.testing.assert_allclose([[float(row[1]), float(row[2])] for row in mine] or np.zeros((0, 2)),
                                    found.segments, atol=6e-5)
         np.testing.assert_allclose([float(row[4]) for row in mine], found.scores, atol=6e-7)
+
+
+@pytest.mark.parametrize("score, text", [(1.0, "1.00"), (0.345, "0.34"), (0.1, "0.10"), (0.0944, "0.094"),
+                                         (0.0151, "0.015"), (0.004, "0.004"), (0.00002, "2e-05"), (0.0, "0.00")])
+def test_a_low_score_keeps_two_digits(score, text):
+    assert score_text(score) == text

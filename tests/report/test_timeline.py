@@ -53,6 +53,16 @@ def test_only_detections_worth_a_look_are_drawn(rng):
     assert len(worth_drawing(NOTHING)[0].scores) == 0
 
 
+def test_a_wish_for_fainter_ones_is_drawn_and_said_with_enough_digits():
+    rows = found((1, 3, "run", 0.9), (5, 9, "wave", 0.0163), (5, 9, "sit", 0.0149))
+    axes, = timeline(recording(), rows.take(slice(0, 2)), CLASSES, 0.015).axes
+    assert sorted(text.get_text() for text in axes.texts) == ["0.016", "0.90"]
+    assert axes.get_legend().get_texts()[-1].get_text() == "detected, score 0.015 or more"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["run", "sit", "wave"]
+    shown, least = worth_drawing(rows, 0.015)
+    assert len(shown.scores) == 2 and least == 0.015
+
+
 def test_scores_never_overlap_each_other(rng):
     rows = [(start, start + 6, "run", 0.9 - 0.01 * start) for start in rng.uniform(0, 20, 30)]
     axes, = timeline(recording(), found(*sorted(rows, key=lambda row: -row[3])), CLASSES).axes
