@@ -11,6 +11,7 @@ from typing import Tuple, Union
 import yaml
 
 from tad.config import DETECTORS, Settings
+from tad.config.fields import has_effect
 from tad.errors import UserError
 from tad.files import atomic_write
 
@@ -256,10 +257,11 @@ def check_effect(settings, sources):
         section, _, name = key.rpartition(".")
         record = getattr(settings, section) if section else settings
         f, = [f for f in dataclasses.fields(record) if f.name == name]
-        switch = f.metadata["needs"]
-        if switch is not None and not getattr(record, switch) and getattr(record, name) != f.default:
-            raise UserError("%s: '%s' has no effect while %s.%s is false; leave it out, or set %s.%s to true"
-                            % (source, key, section, switch, section, switch))
+        if not has_effect(record, f.metadata["needs"]) and getattr(record, name) != f.default:
+            switch, _, choice = f.metadata["needs"].partition("=")
+            raise UserError("%s: '%s' has no effect while %s.%s is %s; leave it out, or set %s.%s to %s"
+                            % (source, key, section, switch, getattr(record, switch) if choice else "false",
+                               section, switch, choice or "true"))
 
 
 def convert(value, f, key, source):

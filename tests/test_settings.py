@@ -183,6 +183,17 @@ def test_settings_that_a_switch_leaves_without_effect_are_refused(tmp_path):
         load_settings(write(tmp_path, HEADLESS), ["bmn.class_dilations=[1]"])
 
 
+def test_settings_that_another_choice_leaves_without_effect_are_refused():
+    with pytest.raises(UserError, match="--set deeplab.window_step: 'deeplab.window_step' has no effect while "
+                                        "deeplab.generator is all; leave it out, or set deeplab.generator to alter_w"):
+        load_settings(None, ["deeplab.window_step=3"])
+    chosen = load_settings(None, ["deeplab.window_step=3", "deeplab.generator=alter_window"])
+    assert chosen.deeplab.window_step == 3
+    assert override_settings(chosen, ["deeplab.generator=all"]).deeplab.window_step == 3
+    with pytest.raises(UserError, match="set deeplab.positive to linear"):
+        load_settings(None, ["deeplab.positive=adaptive", "deeplab.positive_short=3"])
+
+
 def test_a_switch_may_be_turned_off_beside_what_it_rules(tmp_path):
     """One stage for once, settings as they were written by a run, and checkpoints from before they were refused."""
     once = load_settings(write(tmp_path, REFINED % "true"), ["atss.refine=false"])
@@ -197,8 +208,13 @@ def test_a_switch_may_be_turned_off_beside_what_it_rules(tmp_path):
 
 def test_every_switch_is_one():
     for section in (field.type for field in dataclasses.fields(Settings) if dataclasses.is_dataclass(field.type)):
-        switches = {field.metadata["needs"] for field in dataclasses.fields(section)} - {None}
-        assert all(isinstance(getattr(section(), switch), bool) for switch in switches)
+        fields = {field.name: field for field in dataclasses.fields(section)}
+        for needs in {field.metadata["needs"] for field in fields.values()} - {None}:
+            switch, _, choice = needs.partition("=")
+            if choice:
+                assert choice in fields[switch].metadata["choices"]
+            else:
+                assert isinstance(getattr(section(), switch), bool)
 
 
 def test_only_the_chosen_detectors_settings_are_kept(monkeypatch):

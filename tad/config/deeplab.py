@@ -31,7 +31,7 @@ class DeepLabSettings:
                                               "Align1D (G-TAD, section 3.4); mask, the mask of BMN's layer",
                                      choices=("align", "mask"))
     mask_samples: int = setting(3, "points of a bin with proposal_features mask (3 in BMN's code)",
-                                minimum=1, maximum=64)
+                                minimum=1, maximum=64, needs="proposal_features=mask")
     proposal_width: int = setting(32, "channels that are sampled of a proposal", minimum=4)
     proposal_bins: int = setting(24, "bins over a proposal with its context", minimum=4)
     context: float = setting(0.5, "a proposal is widened at each end by this part of its duration", minimum=0.0)
@@ -41,24 +41,26 @@ class DeepLabSettings:
     neighbours_by: str = setting("tiou", "second_stage graph: neighbours of a proposal are those that overlap it most "
                                          "(tiou), the nearest that do not overlap it (distance), or those whose "
                                          "features are most similar (features)",
-                                 choices=("tiou", "distance", "features"))
-    neighbours: int = setting(8, "second_stage graph: neighbours of a proposal", minimum=1)
+                                 choices=("tiou", "distance", "features"), needs="second_stage=graph")
+    neighbours: int = setting(8, "second_stage graph: neighbours of a proposal", minimum=1, needs="second_stage=graph")
     sampled_neighbours: int = setting(4, "second_stage graph: of them so many are drawn in each training step "
-                                         "(GraphSAGE, section 3.1)", minimum=1)
+                                         "(GraphSAGE, section 3.1)", minimum=1, needs="second_stage=graph")
     generator: str = setting("all", "candidates, in training and inference: all cells of duration and start, fewer of "
                                     "them, random segments, or what the curves say (docs/detectors.md)",
                              choices=("all", "alter_window", "sliding_window", "start_end", "thr_action", "unif_rand"))
-    window_step: int = setting(2, "generator alter_window: every so many durations and starts", minimum=1)
+    window_step: int = setting(2, "generator alter_window: every so many durations and starts", minimum=1,
+                               needs="generator=alter_window")
     window_ratio: float = setting(2.0, "generator sliding_window: each duration to the next smaller one (Shou et al., "
-                                       "2016, section 3.1)", minimum=1.05)
+                                       "2016, section 3.1)", minimum=1.05, needs="generator=sliding_window")
     window_overlap: float = setting(0.75, "generator sliding_window: part of a window that the next one covers again "
-                                          "(Shou et al.)", minimum=0.0, maximum=0.99)
+                                          "(Shou et al.)", minimum=0.0, maximum=0.99, needs="generator=sliding_window")
     peak_fraction: float = setting(0.5, "generator start_end: boundaries above this part of the highest count beside "
-                                        "the peaks (the authors' code of BSN)", minimum=0.0, maximum=1.0)
+                                        "the peaks (the authors' code of BSN)", minimum=0.0, maximum=1.0,
+                                   needs="generator=start_end")
     threshold_step: float = setting(0.05, "generator thr_action: step of TAG's levels and tolerances (SSN, section 5)",
-                                    minimum=0.01, maximum=0.5)
+                                    minimum=0.01, maximum=0.5, needs="generator=thr_action")
     random_candidates: int = setting(1000, "generator unif_rand: random segments of a window", minimum=1,
-                                     maximum=100000)
+                                     maximum=100000, needs="generator=unif_rand")
     sampling: str = setting("three_way", "proposals that a training window learns from: a third each of high, middle "
                                          "and low tIoU (BMN, section 3.4); two_way, half of them complete; none, any",
                             choices=("none", "two_way", "three_way"))
@@ -66,14 +68,18 @@ class DeepLabSettings:
     positive: str = setting("fixed", "from which tIoU a proposal is complete: fixed, linear in the action's duration, "
                                      "or adaptive, by the proposals around the action (ATSS)",
                             choices=("fixed", "linear", "adaptive"))
-    positive_tiou: float = setting(0.7, "positive fixed: the tIoU (BMN, section 3.4)", minimum=0.05, maximum=1.0)
+    positive_tiou: float = setting(0.7, "positive fixed: the tIoU (BMN, section 3.4)", minimum=0.05, maximum=1.0,
+                                   needs="positive=fixed")
     positive_short: float = setting(4.0, "positive linear: duration in snippets up to which positive_short_tiou holds",
-                                    minimum=0.0)
-    positive_long: float = setting(16.0, "and that from which positive_long_tiou holds", minimum=0.0)
-    positive_short_tiou: float = setting(0.5, "positive linear: tIoU for short actions", minimum=0.05, maximum=1.0)
-    positive_long_tiou: float = setting(0.7, "positive linear: tIoU for long actions", minimum=0.05, maximum=1.0)
+                                    minimum=0.0, needs="positive=linear")
+    positive_long: float = setting(16.0, "and that from which positive_long_tiou holds", minimum=0.0,
+                                   needs="positive=linear")
+    positive_short_tiou: float = setting(0.5, "positive linear: tIoU for short actions", minimum=0.05, maximum=1.0,
+                                         needs="positive=linear")
+    positive_long_tiou: float = setting(0.7, "positive linear: tIoU for long actions", minimum=0.05, maximum=1.0,
+                                        needs="positive=linear")
     positive_nearest: int = setting(9, "positive adaptive: proposals around an action, of each octave of durations "
-                                       "(ATSS: 9 of each level)", minimum=1, maximum=1000)
+                                       "(ATSS: 9 of each level)", minimum=1, maximum=1000, needs="positive=adaptive")
     candidates: int = setting(800, "proposals of a window that reach the proposal head at inference", minimum=1)
     actionness: str = setting("classes", "what any action means: the highest of the classes' curves, or binary, a "
                                          "curve of its own", choices=("classes", "binary"))

@@ -86,10 +86,9 @@ class DeepLabDetector(GridDetector):
         output = self.network(features, valid)
         curves = self._curves(output.scores, clips) if self.settings.generator in FROM_CURVES else [None] * len(clips)
         own = generators(rng, len(clips))
-        proposals, overlaps, complete = self._sampled(clips, curves, own)
-        logits = self.network.proposal_head(output.proposal_features, torch.from_numpy(proposals).to(features),
-                                            self._draws(proposals, own, features))
-        overlaps, complete = (torch.from_numpy(values).to(features) for values in (overlaps, complete))
+        proposals, overlaps, complete = (torch.from_numpy(values).to(features)
+                                         for values in self._sampled(clips, curves, own))
+        logits = self.network.proposal_head(output.proposal_features, proposals, self._draws(proposals, own))
         scores, weights = output.scores, self.settings
         starts_ends = sum(losses.balanced_logistic(scores.boundaries[:, side], boundaries[:, side], valid[:, 0])
                           for side in range(2))
@@ -111,12 +110,12 @@ class DeepLabDetector(GridDetector):
         any_action = snippet_targets(clip.segments, np.zeros_like(clip.classes), 1, length, clip.valid).classes
         return targets._replace(classes=np.concatenate([targets.classes, any_action]))
 
-    def _draws(self, proposals, rngs, like):
+    def _draws(self, proposals, rngs):
         """What the second stage draws neighbours by, of each clip; None where there are no neighbours."""
         if self.settings.second_stage != "graph":
             return None
-        counts = np.bincount(proposals[:, 0].astype(np.int64), minlength=len(rngs))
-        return [torch.from_numpy(own.random_sample((count, count))).to(like) for own, count in zip(rngs, counts)]
+        counts = np.bincount(proposals[:, 0].long().cpu().numpy(), minlength=len(rngs))
+        return [torch.from_numpy(own.random_sample((count, count))).to(proposals) for own, count in zip(rngs, counts)]
 
     def _curves(self, scores, clips):
         """:class:`tad.proposals.generators.Curves` of each clip, without gradients."""

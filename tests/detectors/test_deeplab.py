@@ -10,6 +10,7 @@ from tad.detectors import DETECTORS, build_detector
 from tad.engine.training import start, train_step
 from tad.errors import UserError
 from tad.proposals.grid import all_proposals
+from tad.settings import override_settings
 from tests.helpers import make_batch, make_source, one_clip, tiny_settings
 
 
@@ -68,18 +69,18 @@ def test_neighbours_are_drawn_for_each_clip_from_its_own_numbers(rng):
     clips, features = make_batch(rng, tiny_settings())
     made = detector("deeplab.second_stage=graph", "deeplab.neighbours=3", "deeplab.sampled_neighbours=1")
     whole, some = generators(np.random.RandomState(1), 3), generators(np.random.RandomState(1), 3)[1:]
-    proposals, _, _ = made._sampled(clips, [None] * 3, whole)
-    drawn = made._draws(proposals, whole, features)
-    part, _, _ = made._sampled(clips[1:], [None] * 2, some)
-    assert [len(own) for own in drawn] == np.bincount(proposals[:, 0].astype(int)).tolist()
-    for one, other in zip(drawn[1:], made._draws(part, some, features)):
+    rois = torch.from_numpy(made._sampled(clips, [None] * 3, whole)[0]).float()
+    drawn = made._draws(rois, whole)
+    part = torch.from_numpy(made._sampled(clips[1:], [None] * 2, some)[0]).float()
+    assert [len(own) for own in drawn] == np.bincount(rois[:, 0].long().numpy()).tolist()
+    for one, other in zip(drawn[1:], made._draws(part, some)):
         assert one.shape[0] == one.shape[1] and torch.equal(one, other)
     judged = made.network.proposal_head
-    reduced, rois = made.network(features, torch.ones(3, 1, 32)).proposal_features, torch.from_numpy(proposals).float()
+    reduced = made.network(features, torch.ones(3, 1, 32)).proposal_features
     assert torch.equal(judged(reduced, rois, drawn), judged(reduced, rois, drawn))
-    again = made._draws(proposals, generators(np.random.RandomState(2), 3), features)
+    again = made._draws(rois, generators(np.random.RandomState(2), 3))
     assert not torch.equal(judged(reduced, rois, drawn), judged(reduced, rois, again))
-    assert made.settings.second_stage == "graph" and detector()._draws(proposals, whole, features) is None
+    assert made.settings.second_stage == "graph" and detector()._draws(rois, whole) is None
 
 
 @pytest.mark.parametrize("assignments, told", [
@@ -88,9 +89,9 @@ def test_neighbours_are_drawn_for_each_clip_from_its_own_numbers(rng):
     (("deeplab.samples=4097",), "deeplab.samples .4097. to 4096 or less"),
     (("dataset.length=16386",), "deeplab.atrous_graph .* set dataset.length .16386. to 16384 or less")])
 def test_graphs_that_cannot_be_are_refused(assignments, told):
-    settings = tiny_settings(*assignments)
-    DETECTORS["deeplab"].fit(settings, 12.0)
     settings = tiny_settings("deeplab.second_stage=graph", "deeplab.atrous_graph=true", *assignments)
+    without = override_settings(settings, ["deeplab.second_stage=fc", "deeplab.atrous_graph=false"])
+    DETECTORS["deeplab"].fit(without, 12.0)
     with pytest.raises(UserError, match=told):
         DETECTORS["deeplab"].fit(settings, 12.0)
     with pytest.raises(UserError, match=told):

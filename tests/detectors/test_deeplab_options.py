@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from tad.assignment.proposals import generators
-from tad.data.clips import cut_windows
 from tad.detectors import DETECTORS, build_detector
 from tad.errors import UserError
-from tests.helpers import make_batch, make_source, tiny_settings
+from tests.helpers import make_batch, one_clip, tiny_settings
 
 
 def detector(*assignments):
@@ -21,17 +20,11 @@ def losses(made, clips, features):
             made.losses(features, clips, np.random.RandomState(5)).items()}
 
 
-def window(rng, snippets=32):
-    source, features = make_source(rng, snippets)
-    clip, = cut_windows(source, features, tiny_settings().dataset, 32)
-    return clip, torch.from_numpy(clip.features)[None]
-
-
 @pytest.mark.parametrize("assignments", [("deeplab.positive=linear", "deeplab.positive_long_tiou=0.3",
                                           "deeplab.positive_short_tiou=0.3"), ("deeplab.positive_tiou=0.3",)])
 def test_what_counts_as_complete_changes_the_completeness_alone(rng, assignments):
     """An action of 10 snippets has proposals with a tIoU between 0.3 and 0.7 in every draw."""
-    clip, features = window(rng)
+    clip, features = one_clip(rng, 32, tiny_settings())
     clip = clip._replace(segments=np.array([[9.5, 19.5]]), classes=np.array([1]))
     plain, other = (losses(detector(*words), [clip], features) for words in ((), assignments))
     assert other["completeness"] != plain["completeness"]
@@ -41,7 +34,7 @@ def test_what_counts_as_complete_changes_the_completeness_alone(rng, assignments
 @pytest.mark.parametrize("sampling, complete", [("three_way", 4), ("two_way", 6)])
 def test_the_sampling_balances_what_it_names(rng, sampling, complete):
     """Of 12 samples a third or a half: the action has 30 proposals with a tIoU from 0.7 on."""
-    clip, _ = window(rng)
+    clip, _ = one_clip(rng, 32, tiny_settings())
     clip = clip._replace(segments=np.array([[9.0, 19.0]]), classes=np.array([1]))
     _, overlaps, found = detector("deeplab.sampling=" + sampling)._sampled([clip], [None], generators(rng, 1))
     assert len(found) == 12 and found.sum() == (overlaps >= 0.7).sum() == complete
@@ -49,7 +42,7 @@ def test_the_sampling_balances_what_it_names(rng, sampling, complete):
 
 def test_without_balance_hardly_any_sample_is_complete(rng):
     """30 of 430 candidates: more than 7 of 12 come once in ten million draws."""
-    clip, _ = window(rng)
+    clip, _ = one_clip(rng, 32, tiny_settings())
     clip = clip._replace(segments=np.array([[9.0, 19.0]]), classes=np.array([1]))
     _, _, found = detector("deeplab.sampling=none")._sampled([clip], [None], generators(rng, 1))
     assert len(found) == 12 and found.sum() <= 7
@@ -64,7 +57,7 @@ def test_linear_needs_two_durations():
 @pytest.mark.parametrize("score, kept", [("both", {"tiou", "completeness"}), ("regression", {"tiou"}),
                                          ("classification", {"completeness"})])
 def test_the_score_takes_what_is_asked_of_the_proposal_head(rng, score, kept):
-    clip, features = window(rng)
+    clip, features = one_clip(rng, 32, tiny_settings())
     with torch.no_grad():
         full, = detector().eval().propose(features, [clip])
         found, = detector("deeplab.score=" + score).eval().propose(features, [clip])
@@ -75,7 +68,7 @@ def test_the_score_takes_what_is_asked_of_the_proposal_head(rng, score, kept):
 
 
 def test_binary_actionness_is_a_curve_of_its_own(rng):
-    clip, features = window(rng, 27)
+    clip, features = one_clip(rng, 27, tiny_settings())
     made = detector("deeplab.actionness=binary").eval()
     with torch.no_grad():
         found, = made.propose(features, [clip])
@@ -88,7 +81,7 @@ def test_binary_actionness_is_a_curve_of_its_own(rng):
 
 
 def test_the_highest_class_is_any_action_otherwise(rng):
-    clip, features = window(rng, 27)
+    clip, features = one_clip(rng, 27, tiny_settings())
     made = detector().eval()
     with torch.no_grad():
         scores = made.network(features, (torch.arange(32) < 27).float()[None, None]).scores
@@ -100,7 +93,7 @@ def test_the_highest_class_is_any_action_otherwise(rng):
 
 def test_binary_actionness_learns_from_actions_of_unknown_classes(rng):
     """The last curve is taught where any action is, the others where theirs are."""
-    clip, features = window(rng)
+    clip, features = one_clip(rng, 32, tiny_settings())
     clip = clip._replace(segments=np.array([[3.5, 7.5], [10.5, 15.5], [14.5, 20.5]]), classes=np.array([2, -1, 0]))
     made = detector("deeplab.actionness=binary")
     targets = made._snippet_targets(clip, 32).classes
@@ -129,7 +122,7 @@ def test_boundary_convolutions_are_those_of_the_network():
 
 def test_a_radius_of_one_more_teaches_one_snippet_more_at_each_side(rng):
     """The old code's boundary region that is one snippet wider: 2.5 instead of 1.5."""
-    clip, _ = window(rng)
+    clip, _ = one_clip(rng, 32, tiny_settings())
     clip = clip._replace(segments=np.array([[8.0, 20.0]]), classes=np.array([1]))
     taught = {radius: detector("deeplab.boundary_radius=%g" % radius)._snippet_targets(clip, 32).boundaries
               for radius in (1.5, 2.5)}
@@ -139,7 +132,7 @@ def test_a_radius_of_one_more_teaches_one_snippet_more_at_each_side(rng):
 
 @pytest.mark.parametrize("shift", [1.0, 0.5, -2.0, -1000.0])
 def test_the_end_of_a_detection_is_shifted_after_it_is_scored(rng, shift):
-    clip, features = window(rng)
+    clip, features = one_clip(rng, 32, tiny_settings())
     with torch.no_grad():
         plain, = detector().eval().propose(features, [clip])
         moved, = detector("deeplab.end_shift=%g" % shift).eval().propose(features, [clip])

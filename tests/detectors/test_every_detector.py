@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tad.config import DETECTORS
+from tad.config.fields import has_effect
 from tad.data.clips import cut_windows
 from tad.detectors import build_detector
 from tad.engine.stages import spans
@@ -82,7 +83,7 @@ def test_each_weight_scales_its_own_part_and_no_other(kind, rng):
     section = getattr(settings, kind[0])
     weights = {field.name: getattr(section, field.name) for field in dataclasses.fields(section)
                if field.name.endswith("_weight")
-               and (field.metadata["needs"] is None or getattr(section, field.metadata["needs"]))}
+               and has_effect(section, field.metadata["needs"])}
     clips, features = make_batch(rng, settings)
 
     def parts_of(changed):

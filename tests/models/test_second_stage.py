@@ -93,7 +93,7 @@ def test_neighbours_by_hand():
 @pytest.mark.parametrize("name", sorted(SECOND_STAGES))
 def test_the_order_of_proposals_is_of_no_importance(rng, name):
     values, proposals = make_proposals(rng, 15)
-    module, order = stage(name, "deeplab.neighbours=3"), rng.permutation(15)
+    module, order = stage(name), rng.permutation(15)
     np.testing.assert_allclose(module(values[order], proposals[order]).detach().numpy(),
                                module(values, proposals).detach().numpy()[order], rtol=1e-12, atol=1e-12)
 
