@@ -14,6 +14,9 @@ class BSNSettings:
     """
 
     width: int = setting(512, "channels of the temporal evaluation module", minimum=8)
+    input_dropout: float = setting(0.0, "dropout of whole input channels, also for the curves that the second stage "
+                                        "learns from, which are surer in training than on new recordings",
+                                   minimum=0.0, maximum=0.95)
     dilations: Tuple[int, ...] = setting((1, 1), "dilations of its convolutions of 3 snippets; with more and larger "
                                                  "ones it can tell the end of an action from that of a part", minimum=1)
     proposal_width: int = setting(512, "hidden units of the proposal evaluation module", minimum=4)

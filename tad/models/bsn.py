@@ -28,6 +28,7 @@ class TemporalEvaluation(nn.Module):
     def __init__(self, channels, classes, settings):
         super(TemporalEvaluation, self).__init__()
         width = settings.width
+        self.input_dropout = nn.Dropout2d(settings.input_dropout)
         widths = [channels] + [width] * len(settings.dilations)
         self.base = nn.Sequential(*[conv_norm_relu(before, after, dilation=dilation)
                                     for before, after, dilation in zip(widths, widths[1:], settings.dilations)])
@@ -38,6 +39,7 @@ class TemporalEvaluation(nn.Module):
 
     def forward(self, features, valid):
         """Features ``(B, C, T)`` and ``valid (B, 1, T)`` (1 real, 0 padding) to :class:`SnippetCurves`."""
+        features = self.input_dropout(features.unsqueeze(3)).squeeze(3)
         shared = self.base(features * valid)
         return SnippetCurves(self.curves(shared), None if self.class_head is None else self.class_head(shared))
 
