@@ -26,7 +26,8 @@ def set_deterministic():
     torch.backends.cudnn.benchmark = False
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if TORCH_VERSION >= (1, 11):
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # As use_deterministic_algorithms(True, warn_only=True), which imports PyTorch's compiler: seconds of a start
+        torch.set_deterministic_debug_mode("warn")
 
 
 def widest_float(device):
@@ -135,7 +136,7 @@ def is_out_of_memory(error):
 
 def convolved(module, values):
     """What convolutions give for ``values (N, C, T)``, N of 0 too, which PyTorch before 1.5 refuses."""
-    if len(values) or TORCH_VERSION >= (1, 5):
+    if TORCH_VERSION >= (1, 5) or len(values):  # in this order, because exporters cannot ask a free size
         return module(values)
     return module(torch.cat([values, values.new_zeros((1,) + values.shape[1:])]))[:0]
 

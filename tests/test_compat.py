@@ -1,11 +1,13 @@
 """What differs between versions of PyTorch behaves alike here."""
 
+import subprocess
 import sys
 
 import pytest
 import torch
 
 from tad import compat
+from tests.helpers import environment
 
 
 def test_versions_are_those_that_run():
@@ -21,6 +23,15 @@ def test_adam_step_is_what_the_optimizer_keeps():
     optimizer.step()
     kept = optimizer.state[weight]["step"]
     assert type(compat.adam_step(1)) is type(kept) and float(compat.adam_step(1)) == float(kept) == 1.0
+
+
+@pytest.mark.skipif(compat.TORCH_VERSION < (1, 11), reason="PyTorch before 1.11 has no such switch")
+def test_deterministic_kernels_without_the_compiler():
+    """The better known switch imports it, which takes seconds at every start."""
+    code = ("import sys, torch; before = set(sys.modules); from tad import compat; compat.set_deterministic(); "
+            "assert torch.are_deterministic_algorithms_enabled(); "
+            "assert not {'torch._dynamo', 'torch._inductor'} & (set(sys.modules) - before)")
+    assert subprocess.call([sys.executable, "-c", code], env=environment()) == 0
 
 
 def test_widest_float():
