@@ -47,6 +47,12 @@ OPTIONS = {
     "binary": ("deeplab.actionness=binary",),
     "regression": ("deeplab.score=regression",),
     "classification": ("deeplab.score=classification",),
+    "mask": ("deeplab.proposal_features=mask",),
+    "cnn": ("deeplab.second_stage=cnn",),
+    "graph": ("deeplab.second_stage=graph",),
+    "graph_distance": ("deeplab.second_stage=graph", "deeplab.neighbours_by=distance"),
+    "graph_features": ("deeplab.second_stage=graph", "deeplab.neighbours_by=features"),
+    "atrous_graph": ("deeplab.atrous_graph=true",),
 }
 DIFFERENCES = list(OPTIONS)[:5]
 NOT_LEARNED = ("deeplab.end_shift", "deeplab.score", "deeplab.candidates")  # rows may share a training but for these

@@ -25,7 +25,7 @@ from tad.files import write_json
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CHECKED, TOLERANCE = 3, 1e-5
 # By device: clips a step, and steps of a short and a long training, whose difference leaves out the start
-SIZES = {"cpu": (16, 5, 35), "cuda": (64, 50, 550)}
+SIZES = {"cpu": (16, 5, 35), "cuda": (64, 20, 220)}
 
 
 def main():
@@ -80,9 +80,9 @@ def run_folder(folder, ranks, steps):
 
 
 def sets(values, device):
-    threads = ["threads=1"] if device == "cpu" else []
+    own = ["threads=1"] if device == "cpu" else ["threads=4", "train.workers=4"]
     device = "auto" if device == "cuda" else device
-    return [word for value in values + threads + ["device=" + device] for word in ("--set", value)]
+    return [word for value in values + own + ["device=" + device] for word in ("--set", value)]
 
 
 def start(words, ranks):

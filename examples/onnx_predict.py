@@ -194,7 +194,9 @@ def soft_nms(segments, scores, settings):
             break
         chosen.append(best)
         final.append(scores[best])
-        scores *= np.exp(-tiou(segments[best], segments) ** 2 / settings["sigma"])
+        overlap = tiou(segments[best], segments)
+        decay = np.exp(-overlap ** 2 / settings["sigma"])
+        scores *= np.where(overlap > settings.get("soft_threshold", 0), decay, 1)  # older models have none
         scores[best] = -1
     return np.array(chosen, int), np.array(final, float)
 

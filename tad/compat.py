@@ -136,7 +136,7 @@ def is_out_of_memory(error):
 
 def convolved(module, values):
     """What convolutions give for ``values (N, C, T)``, N of 0 too, which PyTorch before 1.5 refuses."""
-    if len(values) or TORCH_VERSION >= (1, 5):
+    if TORCH_VERSION >= (1, 5) or len(values):  # in this order, because exporters cannot ask a free size
         return module(values)
     return module(torch.cat([values, values.new_zeros((1,) + values.shape[1:])]))[:0]
 

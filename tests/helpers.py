@@ -29,6 +29,7 @@ SMALL = {
     "atss": ("atss.width=8", "atss.blocks=1", "atss.head_convs=1", "atss.anchor_scale=4", "atss.nearest=4",
              "atss.refine=true", "atss.refine_width=4", "atss.refine_bins=4", "atss.refine_samples=12"),
     "ssn": ("ssn.width=8", "ssn.samples=16", "ssn.candidates=60", "ssn.tag_step=0.1"),
+    "bsn": ("bsn.width=8", "bsn.proposal_width=8", "bsn.samples=40", "bsn.candidates=60"),
 }
 # What changes a detector as much as another one would; tests of every detector take each of them
 VARIANTS = {

@@ -27,20 +27,21 @@ def generators(rng, count):
     return [np.random.RandomState(seed) for seed in rng.randint(2 ** 31 - 1, size=count)]
 
 
-def balanced_sample(overlaps, count, rng):
-    """Indices of about ``count`` proposals, a third each with high, middle and low tIoU (BMN, section 3.4).
+def balanced_sample(overlaps, count, rng, parts=(1, 1, 1)):
+    """Indices of about ``count`` proposals with high, middle and low tIoU, a third each (BMN, section 3.4) or in other
+    ``parts``.
 
     Where a range has too few, all of it is taken and the low range fills the rest.
 
     :param overlaps: tIoU ``(N,)``.
+    :param parts: whole numbers, how many of each range come on one another.
     :param rng: :class:`numpy.random.RandomState`
     :returns: int64 ``(min(count, N),)`` without repetition.
     """
     positive = np.flatnonzero(overlaps >= POSITIVE)
     middle = np.flatnonzero((overlaps >= NEGATIVE) & (overlaps < POSITIVE))
     negative = np.flatnonzero(overlaps < NEGATIVE)
-    third = count // 3
-    chosen = [_draw(positive, third, rng), _draw(middle, third, rng)]
+    chosen = [_draw(positive, count * parts[0] // sum(parts), rng), _draw(middle, count * parts[1] // sum(parts), rng)]
     rest = count - sum(len(part) for part in chosen)
     return np.concatenate(chosen + [_draw(negative, rest, rng)])
 

@@ -9,6 +9,7 @@ from typing import Optional
 
 from tad.config.atss import ATSSSettings
 from tad.config.bmn import BMNSettings
+from tad.config.bsn import BSNSettings
 from tad.config.deeplab import DeepLabSettings
 from tad.config.fields import setting
 from tad.config.ssn import SSNSettings
@@ -92,6 +93,8 @@ class PostprocessSettings:
     method: str = setting("soft_nms", "how overlapping detections are thinned", choices=("soft_nms", "nms", "none"))
     per_class: bool = setting(True, "thin within each class; else across all of them")
     sigma: float = setting(0.4, "soft-NMS: width of the Gaussian penalty", minimum=1e-3)
+    soft_threshold: float = setting(0.0, "soft-NMS: tIoU up to which a detection keeps its score (BSN: "
+                                         "0.8 on ActivityNet, 0.65 on THUMOS14)", minimum=0.0, maximum=1.0)
     tiou_threshold: float = setting(0.5, "NMS: overlap above which the lower score goes", minimum=0.0, maximum=1.0)
     min_score: float = setting(0.001, "detections below are dropped", minimum=0.0)
     top_k: int = setting(200, "detections kept for a recording, or for each 128 windows of a longer one", minimum=1)
@@ -121,6 +124,7 @@ DETECTORS = (
     "bmn",
     "atss",
     "ssn",
+    "bsn",
 )  # each the name of a section below; only the chosen one's settings hold
 
 
@@ -139,6 +143,7 @@ class Settings:
     bmn: BMNSettings = field(default_factory=BMNSettings)
     atss: ATSSSettings = field(default_factory=ATSSSettings)
     ssn: SSNSettings = field(default_factory=SSNSettings)
+    bsn: BSNSettings = field(default_factory=BSNSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     postprocess: PostprocessSettings = field(default_factory=PostprocessSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

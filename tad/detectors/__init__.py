@@ -2,10 +2,12 @@
 
 from tad.detectors.atss import ATSSDetector
 from tad.detectors.bmn import BMNDetector
+from tad.detectors.bsn import BSNDetector
 from tad.detectors.deeplab import DeepLabDetector
 from tad.detectors.ssn import SSNDetector
 
-DETECTORS = {"deeplab": DeepLabDetector, "bmn": BMNDetector, "atss": ATSSDetector, "ssn": SSNDetector}
+DETECTORS = {"deeplab": DeepLabDetector, "bmn": BMNDetector, "atss": ATSSDetector, "ssn": SSNDetector,
+             "bsn": BSNDetector}
 
 
 def build_detector(settings, channels, classes):

@@ -1,6 +1,7 @@
 """What the rest of the package asks of a detector, and what all of them need for it."""
 
 import warnings
+from typing import Callable, NamedTuple, Tuple
 
 import numpy as np
 import torch
@@ -9,6 +10,20 @@ from torch import nn
 from tad.errors import DataWarning, UserError
 
 MOST_OUT_OF_REACH = 0.5  # part of the actions that must be out of reach before a training is refused
+
+
+class Stage(NamedTuple):
+    """A part of a training, in which some weights learn and the others are held (:mod:`tad.engine.stages`).
+
+    ``losses`` takes and returns what :meth:`Detector.losses` does. It gives each weight of ``modules`` a gradient in
+    every step, and no other weight. ``share`` of ``train.steps`` are its steps; the only stage of a training has no
+    ``name``.
+    """
+
+    name: str
+    losses: Callable
+    modules: Tuple[nn.Module, ...]
+    share: float
 
 
 class Detector(nn.Module):
@@ -57,6 +72,13 @@ class Detector(nn.Module):
             :func:`tad.assignment.proposals.generators` into one for each clip, and not used otherwise.
         """
         raise NotImplementedError
+
+    def stages(self):
+        """The stages of the training, in order: tuple of :class:`Stage`. Here one, in which ``losses`` teaches all.
+
+        A detector with several gives the parts of all of them together in ``losses``.
+        """
+        return (Stage("", self.losses, (self,), 1.0),)
 
     def propose(self, features, clips):
         """Scored proposals of each clip, without gradients: B :class:`tad.postprocess.fusion.ScoredProposals`."""

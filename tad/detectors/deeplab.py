@@ -75,7 +75,7 @@ class DeepLabDetector(GridDetector):
             raise UserError("%s asks for %.2g proposals in one window (dataset.length %d, deeplab.max_duration %d), "
                             "more than memory holds; lower them with --set"
                             % (path, proposals, length, network.max_duration))
-        check_graphs(network, length)
+        check_graphs(network, length, path + ": ")
 
     def losses(self, features, clips, rng):
         """The weighted parts of the training loss, by name; ``rng`` samples proposals."""
@@ -192,21 +192,24 @@ def check_durations(deeplab):
                         "between these durations" % (deeplab.positive_short, deeplab.positive_long))
 
 
-def check_graphs(deeplab, length):
-    """Refuse graphs of more nodes than memory holds, and one that draws more neighbours than there are."""
+def check_graphs(deeplab, length, place=""):
+    """Refuse graphs of more nodes than memory holds, and one that draws more neighbours than there are.
+
+    :param place: what the message begins with.
+    """
     stride = output_stride(deeplab)
     if deeplab.atrous_graph and length > MOST_NODES * stride:
-        raise UserError("deeplab.atrous_graph compares all steps of the encoder with each other; set dataset.length "
-                        "(%d) to %d or less" % (length, MOST_NODES * stride))
+        raise UserError("%sdeeplab.atrous_graph compares all steps of the encoder with each other; set dataset.length "
+                        "(%d) to %d or less" % (place, length, MOST_NODES * stride))
     if deeplab.second_stage != "graph":
         return
     if max(deeplab.candidates, deeplab.samples) > MOST_NODES:
-        raise UserError("deeplab.second_stage graph compares all proposals of a clip with each other; set "
+        raise UserError("%sdeeplab.second_stage graph compares all proposals of a clip with each other; set "
                         "deeplab.candidates (%d) and deeplab.samples (%d) to %d or less"
-                        % (deeplab.candidates, deeplab.samples, MOST_NODES))
+                        % (place, deeplab.candidates, deeplab.samples, MOST_NODES))
     if deeplab.sampled_neighbours > deeplab.neighbours:
-        raise UserError("deeplab.sampled_neighbours (%d) are drawn of deeplab.neighbours (%d) and cannot be more; "
-                        "lower the one or raise the other" % (deeplab.sampled_neighbours, deeplab.neighbours))
+        raise UserError("%sdeeplab.sampled_neighbours (%d) are drawn of deeplab.neighbours (%d) and cannot be more; "
+                        "lower the one or raise the other" % (place, deeplab.sampled_neighbours, deeplab.neighbours))
 
 
 def check_rates(deeplab, length):

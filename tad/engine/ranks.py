@@ -81,13 +81,14 @@ class Ranks(object):
                 mine.append(index)
         return sorted(mine)
 
-    def losses_of(self, detector):
-        """``detector.losses``, whose backward pass gives every rank the mean of all ranks' gradients.
+    def losses_of(self, detector, losses):
+        """``losses``, whose backward pass gives every rank the mean of all ranks' gradients.
 
+        :param losses: function of ``detector``; every weight that requires a gradient gets one from it.
         :raises UserError: the detector normalizes over the batch, of which ranks see parts.
         """
         if self.count == 1:
-            return detector.losses
+            return losses
         mixing = [name for name, module in detector.named_modules() if "BatchNorm" in type(module).__name__]
         if mixing:
             raise UserError("the detector normalizes over the batch (%s), of which ranks see parts; train it with one "
@@ -96,7 +97,7 @@ class Ranks(object):
         shared = nn.parallel.DistributedDataParallel(
             _Caller(detector), device_ids=None if device.type == "cpu" else [device.index])
         # A function, because PyTorch before 1.8 takes the records in a list of clips apart
-        return lambda *batch: shared(lambda inner: inner.losses(*batch))
+        return lambda *batch: shared(lambda: losses(*batch))
 
     def add_up(self, parts):
         """Parts of a loss summed over all ranks: dict name -> scalar tensor, without gradients."""
@@ -194,8 +195,8 @@ class _Caller(nn.Module):
         self.detector = detector
 
     def forward(self, work):
-        """``work(detector)``"""
-        return work(self.detector)
+        """``work()``"""
+        return work()
 
 
 ALONE = Ranks()

@@ -16,6 +16,7 @@ from tad.engine.checkpoint import Checkpoint, prune, step_path, write_checkpoint
 from tad.engine.loading import batches
 from tad.engine.progress import LogLines
 from tad.engine.ranks import ALONE, LostRankError
+from tad.engine.stages import enter, spans
 from tad.engine.stopping import ENDINGS, noticing
 from tad.errors import UserError
 
@@ -34,7 +35,11 @@ class Progress(NamedTuple):
 
 
 def start(detector, settings):
-    """Progress before the first step."""
+    """Progress before the first step.
+
+    :raises UserError: there are fewer steps than stages need.
+    """
+    spans(detector.stages(), settings.train.steps)
     optimizer = torch.optim.Adam(detector.parameters(), lr=settings.train.learning_rate,
                                  weight_decay=settings.train.weight_decay)
     return Progress(0, detector, copy.deepcopy(detector).eval(), optimizer)
@@ -56,16 +61,20 @@ def train(progress, sources, read, settings, device, folder, meta, log, ranks=AL
     """
     options = settings.train
     lines = LogLines("train", "step", progress.step, options.steps, ranks.quiet)
-    losses = ranks.losses_of(progress.detector)
+    span = None
     loaded = contextlib.closing(batches(sources, read, settings, progress.step, ranks.share(options.batch)))
     with noticing() as asked_to_end, loaded as clips, _saving(folder, meta, settings, ranks) as reach:
         bar = tqdm(clips, initial=progress.step, total=options.steps, desc="train", unit="step", disable=ranks.quiet)
         for batch in bar:
-            parts = train_step(progress, batch, settings, device, ranks, losses)
+            if span is None or progress.step == span.end:
+                span = enter(progress.detector, progress.averaged, options.steps, progress.step)
+                losses = ranks.losses_of(progress.detector, span.stage.losses)
+                bar.set_description("train" + span.words)
+            parts = train_step(progress, batch, settings, device, ranks, span, losses)
             progress = progress._replace(step=progress.step + 1)
             reach(progress)
             if lines.due(progress.step):
-                lines.say(progress.step, ", loss %.3f" % float(parts["total"]))
+                lines.say(progress.step, span.words + ", loss %.3f" % float(parts["total"]))
             if progress.step % options.log_every == 0:
                 values = {name: float(value) for name, value in parts.items()}
                 bar.set_postfix(loss="%.3f" % values["total"])
@@ -115,23 +124,27 @@ def save(progress, folder, meta):
     prune(folder)
 
 
-def train_step(progress, clips, settings, device, ranks=ALONE, losses=None):
+def train_step(progress, clips, settings, device, ranks=ALONE, span=None, losses=None):
     """One step of the optimizer; returns the parts of the loss and ``total``, of all ranks together.
 
     :param clips: this rank's share of the batch.
-    :param losses: what ``ranks.losses_of`` gave for the detector.
+    :param span: what :func:`tad.engine.stages.enter` gave for the step, and ``losses`` what ``ranks.losses_of`` gave
+        for it.
     :raises UserError: the loss or its gradient is not finite; no weight is changed then.
     """
     options, step = settings.train, progress.step
+    if span is None:
+        span = enter(progress.detector, progress.averaged, options.steps, step)
+        losses = ranks.losses_of(progress.detector, span.stage.losses)
     # Dropout draws from PyTorch's generator; seeding it by step is what makes resuming exact
     rng = np.random.RandomState([settings.seed & 0xFFFFFFFF, step, 11])
     torch.manual_seed(int(rng.randint(2 ** 31 - 1)) + ranks.rank)
     generators(rng, ranks.share(options.batch).start)  # those of the ranks before
     for group in progress.optimizer.param_groups:
-        group["lr"] = learning_rate(options, step)
+        group["lr"] = learning_rate(span.options(options), step - span.first)
     progress.detector.train()
     features = torch.stack([torch.from_numpy(clip.features) for clip in clips]).to(device)
-    own = (losses or progress.detector.losses)(features, clips, rng)
+    own = losses(features, clips, rng)
     total = sum(own.values())
     parts = ranks.add_up(dict(own, total=total))
     _check_finite("loss", float(parts["total"]), parts, clips, step, ranks)
@@ -141,7 +154,7 @@ def train_step(progress, clips, settings, device, ranks=ALONE, losses=None):
     norm = torch.nn.utils.clip_grad_norm_(progress.detector.parameters(), options.clip_norm)
     _check_finite("gradient's norm", float(norm), parts, clips, step, ranks)
     progress.optimizer.step()
-    update_average(progress.averaged, progress.detector, options.average, step)
+    update_average(progress.averaged, progress.detector, options.average, step - span.first)
     return parts
 
 
@@ -164,11 +177,16 @@ def learning_rate(options, step):
 
 
 def update_average(averaged, detector, decay, step):
-    """Moving average of the weights; the decay grows from 0 so that the first steps are soon forgotten."""
+    """Moving average of the weights that learn; the decay grows from 0 so that the first steps are soon forgotten.
+
+    :param step: of the stage.
+    """
     decay = min(decay, (1.0 + step) / (10.0 + step))
+    held = {name for name, parameter in detector.named_parameters() if not parameter.requires_grad}
     with torch.no_grad():
-        for mean, value in zip(averaged.state_dict().values(), detector.state_dict().values()):
-            mean.mul_(decay).add_(value * (1 - decay))
+        for (name, mean), value in zip(averaged.state_dict().items(), detector.state_dict().values()):
+            if name not in held:
+                mean.mul_(decay).add_(value * (1 - decay))
 
 
 def to_checkpoint(progress, meta):

@@ -7,11 +7,13 @@ Where it cannot be, the line holds the reason instead: what follows "the detecto
 from tad.errors import UserError
 from tad.export.atss import ATSSGraph
 from tad.export.bmn import BMNGraph
+from tad.export.bsn import BSNGraph
 from tad.export.deeplab import DeepLabGraph
 
 GRAPHS = {
     "deeplab": DeepLabGraph,
     "bmn": BMNGraph,
+    "bsn": BSNGraph,
     "atss": ATSSGraph,
     "ssn": "TAG makes as many proposals as its curves have runs of snippets, which no fixed graph of tensors does",
 }

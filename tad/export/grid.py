@@ -6,7 +6,7 @@ from torch.nn.functional import pad
 NO_PROPOSAL = -1.0  # in place of a probability, in cells of the grid that no proposal can be
 
 
-def best_cells(starts, ends, valid, max_duration, count, steps=None):
+def best_cells(starts, ends, valid, max_duration, count, steps=None, possible=None):
     """The ``count`` proposals of each clip with the highest product of start and end probability, best first.
 
     :func:`tad.proposals.grid.best_by_boundaries` of :func:`tad.proposals.grid.all_proposals`, for a batch.
@@ -14,6 +14,7 @@ def best_cells(starts, ends, valid, max_duration, count, steps=None):
     :param starts: float64 ``(B, T)`` probability of a start at each snippet; ``ends`` likewise.
     :param valid: int64 ``(B,)`` snippets of each clip that are not padding.
     :param steps: int64 ``(max_duration,)`` as :func:`tad.proposals.windows.stepped_cells` takes them; None for all.
+    :param possible: masks of the snippets that may be a start, an end, bool ``(B, T)`` each; None for all.
     :returns: first and last snippet int64 ``(B, count)``, and the product float64 ``(B, count)``. Rows for which the
         clip has no proposal are at the end, with :data:`NO_PROPOSAL` as their product.
     """
@@ -26,6 +27,8 @@ def best_cells(starts, ends, valid, max_duration, count, steps=None):
         inside = inside & ((steps > 0)[:, None] & (first % steps.clamp(min=1)[:, None] == 0))
     last = last.clamp(max=snippets - 1)
     product = starts[:, None] * ends[:, last]
+    if possible is not None:
+        inside = inside & possible[0][:, None] & possible[1][:, last]
     product = torch.where(inside, product, torch.full_like(product, NO_PROPOSAL))
     # Padded, because a short clip has fewer cells than are asked for
     best, cells = torch.topk(pad(product.flatten(1), (0, count), value=NO_PROPOSAL), count)

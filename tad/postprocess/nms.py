@@ -38,6 +38,7 @@ def nms(detections, settings):
 def soft_nms(detections, settings):
     """Gaussian soft-NMS (Bodla et al., 2017, equation 3): each choice lowers the scores of those that overlap it.
 
+    Only those that overlap it by more than ``soft_threshold`` (Lin et al., "BSN", 2018, section 3.3); 0 takes all.
     Stops at ``top_k`` choices or when the best score left is under ``min_score``.
     """
     scores = detections.scores.copy()
@@ -56,6 +57,7 @@ def soft_nms(detections, settings):
         first, last = np.searchsorted(starts, [segments[best, 0] - longest, segments[best, 1]])
         near = by_start[first:last]
         overlap = tiou(segments[best:best + 1], segments[near])[0]
+        near, overlap = (values[overlap > settings.soft_threshold] for values in (near, overlap))
         scores[near] *= np.exp(-overlap ** 2 / settings.sigma)
         scores[best] = -1.0
     chosen = np.array(chosen, dtype=np.int64)

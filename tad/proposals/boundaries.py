@@ -1,4 +1,4 @@
-"""Proposals from pairs of probable boundaries (Lin et al., "BSN", ECCV 2018, section 3.3)."""
+"""Proposals from pairs of probable boundaries, and their features (Lin et al., "BSN", ECCV 2018, section 3.3)."""
 
 import numpy as np
 
@@ -37,3 +37,29 @@ def pairs(starts, ends, max_duration):
     counts = np.searchsorted(ends, starts + max_duration, side="right") - firsts
     offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return np.stack([np.repeat(starts, counts), ends[np.repeat(firsts, counts) + offsets]], axis=1)
+
+
+def boundary_features(curves, proposals, points, region):
+    """Boundary-sensitive proposal features: curves sampled at even steps around the start, over the course, and around
+    the end of each proposal.
+
+    Between snippets a curve is interpolated linearly, to 0 at one snippet before the first and after the last.
+
+    :param curves: ``(R, T)``. :param proposals: ``(N, 2)`` in snippets; N may be 0.
+    :param points: how many lie in a region and over the course, two numbers above 1 (the paper: 8 and 16).
+    :param region: what the regions of start and end reach to each side, as part of the duration (the paper: 0.2).
+    :returns: float64 ``(N, R * P)``, P points of start, course and end, curve after curve.
+    """
+    proposals = np.asarray(proposals, dtype=np.float64).reshape(-1, 2)
+    reach = region * (proposals[:, 1] - proposals[:, 0])
+    sides, course = (np.arange(count) / (count - 1.0) for count in points)
+    places = np.concatenate([
+        _between(proposals[:, 0] - reach, proposals[:, 0] + reach, sides),
+        _between(proposals[:, 0], proposals[:, 1], course),
+        _between(proposals[:, 1] - reach, proposals[:, 1] + reach, sides)], axis=1)
+    snippets = np.arange(-1, curves.shape[1] + 1)
+    return np.concatenate([np.interp(places, snippets, np.pad(curve, 1, mode="constant")) for curve in curves], axis=1)
+
+
+def _between(low, high, parts):
+    return low[:, None] + (high - low)[:, None] * parts

@@ -55,6 +55,15 @@ def test_the_borders_belong_to_the_upper_range(rng):
     assert balanced_sample(overlaps, 3, rng).tolist() == [0, 1, 2]
 
 
+def test_other_parts_than_thirds(rng):
+    """1 : 1 : 2, and 1 : 0 : 2, which draws no middle ones even where the low range has too few."""
+    overlaps = np.repeat([0.9, 0.5, 0.1], 40)
+    for parts, expected in (((1, 1, 2), (10, 10, 20)), ((1, 0, 2), (13, 0, 27))):
+        picked = overlaps[balanced_sample(overlaps, 40, rng, parts)]
+        assert tuple((picked == value).sum() for value in (0.9, 0.5, 0.1)) == expected
+    assert len(balanced_sample(np.array([0.9, 0.5, 0.5]), 3, rng, (1, 0, 2))) == 1
+
+
 @pytest.mark.parametrize("complete, others, expected", [
     (100, 500, (45, 45)), (5, 500, (5, 85)), (0, 500, (0, 90)), (100, 3, (45, 3)), (0, 0, (0, 0))])
 def test_half_of_a_two_way_sample_is_complete(rng, complete, others, expected):

@@ -10,6 +10,7 @@ from tad.config import DETECTORS
 from tad.config.fields import has_effect
 from tad.data.clips import cut_windows
 from tad.detectors import build_detector
+from tad.engine.stages import spans
 from tad.engine.training import start, train_step
 from tad.settings import replace
 from tests.helpers import VARIANTS, make_batch, make_source, tiny_settings
@@ -24,6 +25,7 @@ LEARNING = {
     "bmn": (("bmn.sampling=mask",), ("bmn.sampling=align1d",), ("bmn.class_head=false",)),
     "atss": (("atss.refine=false",), ("atss.refine=false", "atss.quality=tiou")),
     "ssn": (("ssn.actionness=binary",),),
+    "bsn": (("bsn.curves=all",), ("bsn.class_head=false",)),
 }
 learning = pytest.mark.parametrize("kind", [(name,) + variant for name in DETECTORS
                                             for variant in ((),) + LEARNING.get(name, ())], ids="-".join)
@@ -45,14 +47,16 @@ def stirred(detector):
 
 @every
 def test_the_loss_falls_and_stays_finite(kind, rng):
-    settings = settings_of(kind, "train.steps=30", "train.learning_rate=0.01")
+    """In the first stage, where there are several: what later ones can learn hangs on it, on random data not much."""
+    steps = 30 * len(build_detector(settings_of(kind), WIDTH, CLASSES).stages())
+    settings = settings_of(kind, "train.steps=%d" % steps, "train.learning_rate=0.01")
     torch.manual_seed(0)
     progress = start(build_detector(settings, WIDTH, CLASSES), settings)
     clips, _ = make_batch(rng, settings)
-    totals = []
-    for step in range(30):
-        totals.append(float(train_step(progress._replace(step=step), clips, settings, "cpu")["total"]))
-    assert np.isfinite(totals).all() and np.mean(totals[-5:]) < 0.9 * np.mean(totals[:5])
+    totals = [float(train_step(progress._replace(step=step), clips, settings, "cpu")["total"]) for step in range(steps)]
+    assert np.isfinite(totals).all()
+    first = totals[:spans(progress.detector.stages(), steps)[0].end]
+    assert np.mean(first[-5:]) < 0.9 * np.mean(first[:5])
 
 
 @learning

@@ -73,6 +73,7 @@ KINDS = [(name, (), {}, ()) for name in exportable] + [
     ("deeplab", ODD, dict(classes=("one",), width=2, stride=3, window=8), ()),
     ("deeplab", ("dataset.length=45", "dataset.overlap=0.7", "deeplab.strides=[2,2]", "deeplab.context=0.3",
                  "dataset.fps=null"), dict(width=300, recordings=(60, 60, 60, 60)), ("--duration", "38.4")),
+    ("deeplab", ("deeplab.proposal_features=mask", "deeplab.second_stage=cnn", "deeplab.context=0.3"), {}, ()),
     ("bmn", ODD + ("bmn.sampling=mask", "bmn.max_duration=40"), dict(classes=("one",), width=2, stride=3, window=8),
      ()),
     ("atss", ODD + ("atss.levels=2", "atss.refine=false"), dict(classes=("one",), width=2, stride=3, window=8), ()),
@@ -237,16 +238,17 @@ def test_the_example_fuses_as_the_package_does(rng, external, assignments):
         np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-@pytest.mark.parametrize("method", ["soft_nms", "nms", "none"])
+@pytest.mark.parametrize("method, threshold", [("soft_nms", 0), ("soft_nms", 0.4), ("nms", 0), ("none", 0)])
 @pytest.mark.parametrize("per_class", [True, False])
-def test_the_example_thins_as_the_package_does(rng, method, per_class):
+def test_the_example_thins_as_the_package_does(rng, method, threshold, per_class):
     example = load_example()
     for count in (0, 1, 300):
         segments = np.sort(rng.uniform(0, 40, (count, 2)), axis=1)
         segments[:count // 10, 1] = segments[:count // 10, 0]
         detections = Detections(segments, rng.randint(0, 3, count), rng.uniform(size=count))
         settings = tiny_settings("postprocess.method=%s" % method, "postprocess.per_class=%s" % str(per_class).lower(),
-                                 "postprocess.top_k=50", "postprocess.min_score=0.01").postprocess
+                                 "postprocess.top_k=50", "postprocess.min_score=0.01",
+                                 "postprocess.soft_threshold=%g" % threshold).postprocess
         expected = suppress(detections, settings)
         found = example.thin(*detections, settings=dict(vars(settings), most_compared=4000))
         for one, other in zip(found, expected):

@@ -50,7 +50,8 @@ def slow_soft_nms(found, settings):
             left.remove(best)
             chosen.append(tuple(best))
             for row in left:
-                row[2] *= math.exp(-overlap(best[0], row[0]) ** 2 / settings.sigma)
+                if overlap(best[0], row[0]) > settings.soft_threshold:
+                    row[2] *= math.exp(-overlap(best[0], row[0]) ** 2 / settings.sigma)
         result += chosen
     return sorted(result, key=lambda row: -row[2])[:settings.top_k]
 
@@ -69,7 +70,8 @@ def test_both_equal_the_slow_loops(rng, count, per_class, top_k):
     hard = PostprocessSettings(method="nms", per_class=per_class, top_k=top_k, tiou_threshold=float(rng.uniform(0, 1)))
     assert_same(suppress(found, hard), slow_nms(found, hard))
     soft = PostprocessSettings(method="soft_nms", per_class=per_class, top_k=top_k, sigma=float(rng.uniform(0.05, 2)),
-                               min_score=float(rng.choice([0.0, 0.2])))
+                               min_score=float(rng.choice([0.0, 0.2])),
+                               soft_threshold=float(rng.choice([0.0, rng.uniform(0, 1)])))
     assert_same(suppress(found, soft), slow_soft_nms(found, soft))
 
 
@@ -112,3 +114,13 @@ def test_nothing_stays_nothing():
     for method in nms.METHODS:
         kept = suppress(NOTHING, PostprocessSettings(method=method))
         assert kept.segments.shape == (0, 2) and kept.labels.dtype == np.int64
+
+
+def test_up_to_the_soft_threshold_a_detection_keeps_its_score():
+    """tIoU with the best one: 0.8, exactly 0.5, 0.25."""
+    found = Detections(np.array([[0.0, 10], [0, 8], [0, 5], [0, 2.5]]), np.zeros(4, np.int64),
+                       np.array([0.9, 0.8, 0.7, 0.6]))
+    kept = suppress(found.take([0, 1]), PostprocessSettings(soft_threshold=0.5, sigma=0.4))
+    np.testing.assert_allclose(kept.scores, [0.9, 0.8 * math.exp(-0.64 / 0.4)])
+    kept = suppress(found.take([0, 2, 3]), PostprocessSettings(soft_threshold=0.5, sigma=0.4))
+    np.testing.assert_allclose(kept.scores, [0.9, 0.7, 0.6])

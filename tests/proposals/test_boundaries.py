@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tad.proposals.boundaries import boundary_snippets, pairs
+from tad.proposals.boundaries import boundary_features, boundary_snippets, pairs
 
 
 @pytest.mark.parametrize("scores, fraction, expected", [
@@ -61,3 +61,38 @@ def test_pairs_of_random_boundaries_are_all_that_fit(rng):
         longest = rng.randint(1, 20)
         expected = [[start, end] for start in starts for end in ends if 1 <= end - start <= longest]
         assert pairs(starts, ends, longest).tolist() == expected
+
+
+def slow_value(curve, place):
+    """Linear between snippets; 0 at -1 and at T, and outside."""
+    before = int(np.floor(place))
+    values = [curve[index] if 0 <= index < len(curve) else 0.0 for index in (before, before + 1)]
+    return values[0] + (place - before) * (values[1] - values[0])
+
+
+def test_features_worked_out_by_hand():
+    """A ramp tells where its points are: a fifth of 10 around 10 and 20, and from the one to the other."""
+    found = boundary_features(np.arange(40.0)[None], np.array([[10, 20]]), (3, 5), 0.2)
+    np.testing.assert_allclose(found, [[8, 10, 12, 10, 12.5, 15, 17.5, 20, 18, 20, 22]])
+
+
+@pytest.mark.parametrize("points, region", [((8, 16), 0.2), ((2, 2), 1.0), ((3, 2), 0.01)])
+def test_features_equal_a_loop(rng, points, region):
+    """Proposals whose regions lie outside, and such that are outside themselves."""
+    curves = rng.random_sample((3, 12))
+    proposals = np.sort(rng.randint(-3, 15, (20, 2)), axis=1)
+    expected = []
+    for start, end in proposals:
+        reach, row = region * (end - start), []
+        for curve in curves:
+            for low, high, count in ((start - reach, start + reach, points[0]), (start, end, points[1]),
+                                     (end - reach, end + reach, points[0])):
+                row += [slow_value(curve, low + (high - low) * part / (count - 1.0)) for part in range(count)]
+        expected.append(row)
+    found = boundary_features(curves, proposals, points, region)
+    assert found.shape == (20, 3 * (2 * points[0] + points[1])) and found.dtype == np.float64
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_no_proposals_have_features_of_the_same_width():
+    assert boundary_features(np.ones((2, 5)), np.zeros((0, 2), np.int64), (8, 16), 0.2).shape == (0, 64)
