@@ -74,6 +74,8 @@ KINDS = [(name, (), {}, ()) for name in exportable] + [
     ("deeplab", ("dataset.length=45", "dataset.overlap=0.7", "deeplab.strides=[2,2]", "deeplab.context=0.3",
                  "dataset.fps=null"), dict(width=300, recordings=(60, 60, 60, 60)), ("--duration", "38.4")),
     ("deeplab", ("deeplab.proposal_features=mask", "deeplab.second_stage=cnn", "deeplab.context=0.3"), {}, ()),
+    ("deeplab", ("deeplab.actionness=binary", "deeplab.generator=sliding_window", "deeplab.score=regression",
+                 "deeplab.end_shift=0.5", "deeplab.boundary_convs=0"), {}, ()),
     ("bmn", ODD + ("bmn.sampling=mask", "bmn.max_duration=40"), dict(classes=("one",), width=2, stride=3, window=8),
      ()),
     ("atss", ODD + ("atss.levels=2", "atss.refine=false"), dict(classes=("one",), width=2, stride=3, window=8), ()),
