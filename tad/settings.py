@@ -187,12 +187,13 @@ def flatten(values, source, prefix="", record=Settings):
 
 
 def resolve_paths(values, folder, sources, variables, keys=PATH_KEYS):
-    """Make paths absolute, with ``~`` and ``${NAME}`` replaced."""
+    """Make paths absolute, with ``~`` and ``${NAME}`` replaced; a variable that begins one is the shell's own path."""
     for key in keys:
         path = values.get(key)
         if isinstance(path, str) and path and not path.startswith(PACKAGE_PREFIX):
+            begins = os.getcwd() if _VARIABLE.match(path) else folder
             path = expand(path, "%s: '%s'" % (sources[key], key), variables)
-            values[key] = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+            values[key] = os.path.normpath(os.path.join(begins, os.path.expanduser(path)))
 
 
 def expand(text, place, variables=os.environ):

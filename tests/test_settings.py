@@ -55,6 +55,17 @@ def test_paths_are_relative_to_the_file_or_the_working_folder(tmp_path, monkeypa
     assert override_settings(changed, ["dataset.features=../f"]).dataset.features == str(tmp_path / "f")
 
 
+def test_a_variable_is_a_path_from_where_it_was_set(tmp_path, monkeypatch):
+    """``export TAD_DATA=data`` means the folder beside the shell, not one beside a configuration in the package."""
+    path = write(tmp_path, "dataset:\n  annotations: ${TAD_DATA}/a.json\n  features: here/${TAD_DATA}\n")
+    monkeypatch.setenv("TAD_DATA", "data")
+    (tmp_path / "shell").mkdir()
+    monkeypatch.chdir(tmp_path / "shell")
+    dataset = load_settings(path).dataset
+    assert dataset.annotations == os.path.join(os.getcwd(), "data", "a.json")
+    assert dataset.features == os.path.join(str(tmp_path), "here", "data")
+
+
 def test_variables_in_paths(tmp_path, monkeypatch):
     """``${TAD_DATA}`` is how a configuration runs on machines that keep their data in different places."""
     path = write(tmp_path, "dataset:\n  annotations: ${TAD_DATA}/a.json\n  features: ${TAD_DATA}/$x/${MORE}\n")
