@@ -79,7 +79,7 @@ def assert_same_weights(folder, run):
         assert torch.equal(found.tensors[name], tensor), name
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(folder, rng, times):
     """Over and over; where a training comes to its end in between, it is compared and another one begins."""
     began = time.monotonic()
