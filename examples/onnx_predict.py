@@ -45,6 +45,7 @@ def load(path):
     """The session and the settings of an exported model."""
     with open(os.path.splitext(path)[0] + ".json", encoding="utf-8") as stream:
         settings = json.load(stream)
+    settings["postprocess"].setdefault("soft_threshold", 0)  # older models have none
     with open(path, "rb") as stream:
         model = stream.read()
     if hashlib.sha256(model).hexdigest() != settings["sha256"]:
@@ -196,7 +197,7 @@ def soft_nms(segments, scores, settings):
         final.append(scores[best])
         overlap = tiou(segments[best], segments)
         decay = np.exp(-overlap ** 2 / settings["sigma"])
-        scores *= np.where(overlap > settings.get("soft_threshold", 0), decay, 1)  # older models have none
+        scores *= np.where(overlap > settings["soft_threshold"], decay, 1)
         scores[best] = -1
     return np.array(chosen, int), np.array(final, float)
 

@@ -16,21 +16,21 @@ SAMPLE_BYTES = 150  # of the arrays for each sample that are alive at once
 def align1d_matrix(features, rois, bins, most, block=None, sampling_ratio=0):
     """Align1D of the same number of rois in each entry of a batch.
 
-    :param features: float32 ``(B, C, T)``.
+    :param features: float32 ``(B, C, T)``; float64 gets the same weights.
     :param rois: float32 or float64 ``(B, N, 2)`` of start and end in snippet units, finite; or ``(1, N, 2)``, the same
         for all entries.
     :param most: samples in a bin of the longest roi: its length divided by ``bins``, rounded up. The bins of a longer
         roi would lack samples. With a ``sampling_ratio`` it is that.
     :param block: rois of an entry that are handled at once, a plain number; None for all.
     :param sampling_ratio: samples in each bin; 0 takes about one for each snippet.
-    :returns: float32 ``(B, N, C, bins)``.
+    :returns: ``(B, N, C, bins)`` of the features' type.
     """
     columns = features.transpose(1, 2)
     parts = []
     rois = rois.to(torch.float64)
     for part in (rois,) if block is None else rois.split(block, dim=1):
         weights = bin_weights(part, features.shape[2], bins, most, sampling_ratio)
-        values = torch.matmul(weights.flatten(1, 2), columns)
+        values = torch.matmul(weights.flatten(1, 2).to(columns.dtype), columns)
         parts.append(values.unflatten(1, (part.shape[1], bins)).transpose(2, 3))
     return torch.cat(parts, dim=1)
 

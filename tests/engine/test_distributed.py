@@ -112,7 +112,8 @@ def trained_alone(folder, detector="deeplab"):
     return losses(folder, run)
 
 
-@pytest.mark.parametrize("detector, count", [("deeplab", 2)] + [(detector, 3) for detector in DETECTORS])
+@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("count", [2, 3])
 def test_losses_are_those_of_one_process(folder, detector, count):
     """Five clips a step, so that the ranks' shares differ in size."""
     expected = trained_alone(folder, detector)
