@@ -153,12 +153,12 @@ class DeepLabDetector(GridDetector):
     def _decode(self, index, valid, curves, offsets, features):
         # The same random candidates at every call
         candidates = self._candidates(valid, curves, np.random.RandomState(self.seed))
-        candidates = candidates[self._best(candidates, nearest_snippets(candidates, valid), curves)]
+        cells = nearest_snippets(candidates, valid)  # offsets lead from a snippet's centre
+        best = self._best(candidates, cells, curves)
+        candidates, cells = candidates[best], cells[best]
         rois = np.concatenate([np.full((len(candidates), 1), index), candidates], axis=1)
         logits = self.network.proposal_head(features, torch.from_numpy(rois).to(features))
         quality = probabilities(logits)
-        # Offsets lead from a snippet's centre
-        cells = nearest_snippets(candidates, valid)
         segments = cells + np.stack([offsets[0][cells[:, 0]], offsets[1][cells[:, 1]]], axis=1)
         segments[:, 1] = np.maximum(segments[:, 1], segments[:, 0] + SHORTEST_DETECTION)
         product = curves.starts[cells[:, 0]] * curves.ends[cells[:, 1]]

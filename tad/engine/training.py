@@ -4,7 +4,7 @@ import contextlib
 import copy
 import functools
 import math
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from tad.engine.checkpoint import Checkpoint, prune, step_path, write_checkpoint
 from tad.engine.loading import batches
 from tad.engine.progress import LogLines
 from tad.engine.ranks import ALONE, LostRankError
-from tad.engine.stages import enter, spans
+from tad.engine.stages import Span, enter, spans
 from tad.engine.stopping import ENDINGS, noticing
 from tad.errors import UserError
 
@@ -61,20 +61,19 @@ def train(progress, sources, read, settings, device, folder, meta, log, ranks=AL
     """
     options = settings.train
     lines = LogLines("train", "step", progress.step, options.steps, ranks.quiet)
-    span = None
+    stage = None
     loaded = contextlib.closing(batches(sources, read, settings, progress.step, ranks.share(options.batch)))
     with noticing() as asked_to_end, loaded as clips, _saving(folder, meta, settings, ranks) as reach:
         bar = tqdm(clips, initial=progress.step, total=options.steps, desc="train", unit="step", disable=ranks.quiet)
         for batch in bar:
-            if span is None or progress.step == span.end:
-                span = enter(progress.detector, progress.averaged, options.steps, progress.step)
-                losses = ranks.losses_of(progress.detector, span.stage.losses)
-                bar.set_description("train" + span.words)
-            parts = train_step(progress, batch, settings, device, ranks, span, losses)
+            if stage is None or progress.step == stage.span.end:
+                stage = entered(progress, settings, ranks)
+                bar.set_description("train" + stage.span.words)
+            parts = train_step(progress, batch, settings, device, ranks, stage)
             progress = progress._replace(step=progress.step + 1)
             reach(progress)
             if lines.due(progress.step):
-                lines.say(progress.step, span.words + ", loss %.3f" % float(parts["total"]))
+                lines.say(progress.step, stage.span.words + ", loss %.3f" % float(parts["total"]))
             if progress.step % options.log_every == 0:
                 values = {name: float(value) for name, value in parts.items()}
                 bar.set_postfix(loss="%.3f" % values["total"])
@@ -124,18 +123,28 @@ def save(progress, folder, meta):
     prune(folder)
 
 
-def train_step(progress, clips, settings, device, ranks=ALONE, span=None, losses=None):
+class Entered(NamedTuple):
+    """The ``span`` of the stage that learns now, and its ``losses`` over all ranks."""
+
+    span: Span
+    losses: Callable
+
+
+def entered(progress, settings, ranks):
+    """Begin the stage of the next step, or go on in it: :class:`Entered`."""
+    span = enter(progress.detector, progress.averaged, settings.train.steps, progress.step)
+    return Entered(span, ranks.losses_of(progress.detector, span.stage.losses))
+
+
+def train_step(progress, clips, settings, device, ranks=ALONE, stage=None):
     """One step of the optimizer; returns the parts of the loss and ``total``, of all ranks together.
 
     :param clips: this rank's share of the batch.
-    :param span: what :func:`tad.engine.stages.enter` gave for the step, and ``losses`` what ``ranks.losses_of`` gave
-        for it.
+    :param stage: what :func:`entered` gave for the step's stage; None for a step on its own.
     :raises UserError: the loss or its gradient is not finite; no weight is changed then.
     """
     options, step = settings.train, progress.step
-    if span is None:
-        span = enter(progress.detector, progress.averaged, options.steps, step)
-        losses = ranks.losses_of(progress.detector, span.stage.losses)
+    span, losses = stage or entered(progress, settings, ranks)
     # Dropout draws from PyTorch's generator; seeding it by step is what makes resuming exact
     rng = np.random.RandomState([settings.seed & 0xFFFFFFFF, step, 11])
     torch.manual_seed(int(rng.randint(2 ** 31 - 1)) + ranks.rank)
