@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from tad.cli import main
+from tad.config import DETECTORS
 from tad.data.augment import random_clip
 from tad.data.clips import cut_windows
 from tad.data.sources import Source
@@ -42,6 +43,11 @@ VARIANTS = {
                 ("deeplab.actionness=binary", "deeplab.positive=adaptive", "deeplab.sampling=two_way")),
 }
 TINY = SHORT + SMALL["deeplab"]
+
+
+def with_variants(variants):
+    """Each detector's name alone, and followed by the settings of each of its variants: list of tuples."""
+    return [(name,) + variant for name in DETECTORS for variant in ((),) + variants.get(name, ())]
 
 
 def small(detector, assignments):

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from tad.commands.common import CONFIGS, shipped_configs
-from tad.config import DETECTORS
 from tad.engine.checkpoint import read_checkpoint
 from tad.errors import DataWarning, UserError
 from tad.evaluation.evaluate import evaluate
@@ -29,6 +28,7 @@ from tests.helpers import (
     call,
     read_json,
     sets,
+    with_variants,
     write_data,
     write_data_of,
     write_json,
@@ -93,10 +93,9 @@ def test_it_learns_what_there_is_to_learn(tmp_path, rng):
     assert metrics["mAP"]["0.5"] > 0.7
 
 
-@pytest.mark.parametrize("name, variant", [(name, variant) for name in DETECTORS
-                                           for variant in ((),) + VARIANTS.get(name, ())])
-def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name, variant):
-    small = ("detector=" + name,) + SHORT + SMALL[name] + variant
+@pytest.mark.parametrize("kind", with_variants(VARIANTS), ids="-".join)
+def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, kind):
+    small = ("detector=" + kind[0],) + SHORT + SMALL[kind[0]] + kind[1:]
     config, folder = write_data(tmp_path, rng), str(tmp_path / "run")
     train_run(load_settings(config, small + ("train.steps=6",)), folder)
     newest = sorted(os.listdir(os.path.join(folder, "checkpoints")))[-1]
@@ -107,8 +106,8 @@ def test_every_detector_trains_resumes_infers_and_scores(tmp_path, rng, name, va
     assert all(torch.equal(before.tensors[key], value) for key, value in after.tensors.items())
     infer_run(folder)
     found = read_json(os.path.join(folder, "detections.json"))["results"]["rec_3"]
-    # After six steps no curve may have reached a level of TAG
-    assert found or "deeplab.generator=thr_action" in variant
+    # After six steps curves are nearly flat, and what they group lasts longer than any proposal may
+    assert found or "deeplab.generator=thr_action" in kind
 
 
 @pytest.mark.parametrize("name", shipped_configs())

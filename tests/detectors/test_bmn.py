@@ -96,17 +96,6 @@ def test_padding_is_not_learned_from(rng):
     assert found[0] == found[1]
 
 
-def test_what_padding_holds_changes_no_proposal(rng):
-    clip, features = one_clip(rng, 12, settings_of())
-    made = detector().eval()
-    noisy = features.clone()
-    noisy[:, :, 12:] = 100.0
-    with torch.no_grad():
-        (plain,), (disturbed,) = made.propose(features, [clip]), made.propose(noisy, [clip])
-    np.testing.assert_array_equal(plain.tiou, disturbed.tiou)
-    np.testing.assert_array_equal(plain.boundaries, disturbed.boundaries)
-
-
 def test_the_class_head_has_the_dilations_of_the_settings():
     for dilations in ((1,), (1, 2, 4, 8)):
         head = detector("bmn.class_dilations=%s" % list(dilations)).network.class_head

@@ -6,19 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from tad.config import DETECTORS
 from tad.config.fields import has_effect
 from tad.data.clips import cut_windows
 from tad.detectors import build_detector
 from tad.engine.stages import spans
 from tad.engine.training import start, train_step
 from tad.settings import replace
-from tests.helpers import VARIANTS, make_batch, make_source, tiny_settings
+from tests.helpers import VARIANTS, make_batch, make_source, one_clip, tiny_settings, with_variants
 
 CLASSES, WIDTH, LENGTH = 3, 4, 32
 
-every = pytest.mark.parametrize("kind", [(name,) + variant for name in DETECTORS
-                                         for variant in ((),) + VARIANTS.get(name, ())], ids="-".join)
+every = pytest.mark.parametrize("kind", with_variants(VARIANTS), ids="-".join)
 # Other weights, or another way from them to the losses
 LEARNING = {
     "deeplab": VARIANTS["deeplab"],
@@ -27,8 +25,7 @@ LEARNING = {
     "ssn": (("ssn.actionness=binary",),),
     "bsn": (("bsn.curves=all",), ("bsn.class_head=false",)),
 }
-learning = pytest.mark.parametrize("kind", [(name,) + variant for name in DETECTORS
-                                            for variant in ((),) + LEARNING.get(name, ())], ids="-".join)
+learning = pytest.mark.parametrize("kind", with_variants(LEARNING), ids="-".join)
 
 
 def settings_of(kind, *assignments):
@@ -144,6 +141,24 @@ def test_proposals_are_segments_with_probabilities(kind, rng, snippets):
         assert scored.classes.shape == (count, CLASSES)
         for values in (scored.classes, scored.boundaries, scored.tiou, scored.completeness):
             assert len(values) == count and np.isfinite(values).all() and (0 <= values).all() and (values <= 1).all()
+
+
+@every
+def test_what_padding_holds_changes_no_proposal(kind, rng):
+    settings = settings_of(kind)
+    clip, features = one_clip(rng, 12, settings)
+    noisy = features.clone()
+    noisy[:, :, 12:] = 100.0
+    # Curves may have no start before an end by chance
+    for _ in range(8):
+        detector = stirred(build_detector(settings, WIDTH, CLASSES)).eval()
+        with torch.no_grad():
+            (plain,), (disturbed,) = detector.propose(features, [clip]), detector.propose(noisy, [clip])
+        for first, second in zip(plain, disturbed):
+            np.testing.assert_array_equal(first, second)
+        if len(plain.segments):
+            return
+    raise AssertionError("no proposal in eight draws")
 
 
 @every

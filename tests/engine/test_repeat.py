@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tad.config import DETECTORS
 from tad.engine.checkpoint import read_checkpoint, step_path
-from tests.helpers import SHORT, SMALL, TINY, VARIANTS, sets, start_process, write_data
+from tests.helpers import SHORT, SMALL, TINY, VARIANTS, sets, start_process, with_variants, write_data
 
 STEPS = 12
 SETTINGS = TINY + ("train.steps=%d" % STEPS, "train.checkpoint_every=5", "deeplab.dropout=0.3", "augment.splice=0.5",
@@ -63,8 +62,7 @@ def test_on_one_gpu_with_any_number_of_workers(data):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
-@pytest.mark.parametrize("kind", [(name,) + variant for name in DETECTORS
-                                  for variant in ((),) + VARIANTS.get(name, ())], ids="-".join)
+@pytest.mark.parametrize("kind", with_variants(VARIANTS), ids="-".join)
 def test_every_detector_on_one_gpu(data, kind):
     """PyTorch also warns where a kernel is not deterministic, and a training must be silent."""
     settings = SHORT + SMALL[kind[0]] + ("detector=" + kind[0], "device=cuda:0", "train.steps=%d" % STEPS,
